@@ -1,0 +1,80 @@
+// Dimensions: integer polynomials over interned atoms, in one normal form, so that equal sizes compare equal.
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nacre {
+
+struct Atom;
+
+/// A product of atoms, sorted by age; empty for the constant term.
+using Monomial = std::vector<const Atom *>;
+
+/// A sum of coefficient * monomial, sorted, without zero coefficients.
+class Polynomial {
+public:
+  using Term = std::pair<Monomial, int64_t>;
+
+  Polynomial() = default; // 0
+  Polynomial(int64_t constant);
+  Polynomial(const Atom *atom);
+
+  const std::vector<Term> &terms() const { return list; }
+  std::optional<int64_t> constant() const;
+  bool isConstant() const { return constant().has_value(); }
+
+  friend Polynomial operator+(const Polynomial &, const Polynomial &);
+  friend Polynomial operator-(const Polynomial &, const Polynomial &);
+  friend Polynomial operator*(const Polynomial &, const Polynomial &);
+  Polynomial operator-() const;
+  friend bool operator==(const Polynomial &, const Polynomial &) = default;
+  friend auto operator<=>(const Polynomial &, const Polynomial &) = default;
+
+  /// Atoms that occur at top level, and all names and indices inside them.
+  std::vector<const Atom *> atoms() const;
+  std::vector<const Atom *> leaves() const;
+  /// (a, b) with this = a*x + b, or nothing when x is not linear here.
+  std::optional<std::pair<Polynomial, Polynomial>> split(const Atom *x) const;
+  /// Replaces atoms for which `f` answers; the others are rebuilt in normal form.
+  Polynomial substitute(const std::function<std::optional<Polynomial>(const Atom *)> &f) const;
+  /// The value when every leaf has one; nothing on a division by zero or a missing leaf.
+  std::optional<int64_t> evaluate(const std::function<std::optional<int64_t>(const Atom *)> &valueOf) const;
+  /// As the source would write it: `2*(h // 16)`, `h - k + 1`.
+  std::string text() const;
+
+  static Polynomial fromTerms(std::vector<Term>);
+
+private:
+  std::vector<Term> list;
+};
+
+enum class AtomKind : uint8_t {
+  Name,     // a rigid dimension or an `int` parameter
+  Index,    // an index of an equation or a loop counter, distinct per binding place
+  Quotient, // floor(a / b) that did not simplify
+  Minimum, Maximum, Power, // on integers, kept whole
+  Group     // the element count of a rigid rank group
+};
+
+/// Interned: two atoms are equal when their addresses are. Older atoms have smaller ids.
+struct Atom {
+  AtomKind kind;
+  uint32_t id;
+  std::string name;                 // Name, Index, Group
+  std::vector<Polynomial> operands; // Quotient, Minimum, Maximum, Power: two
+};
+
+const Atom *nameAtom(const std::string &name);               // the same for the same text
+const Atom *freshAtom(AtomKind kind, const std::string &name); // Name, Index or Group, never equal to another
+Polynomial floorDivide(const Polynomial &, const Polynomial &);
+Polynomial remainder(const Polynomial &, const Polynomial &);
+Polynomial minimum(const Polynomial &, const Polynomial &);
+Polynomial maximum(const Polynomial &, const Polynomial &);
+Polynomial power(const Polynomial &, const Polynomial &);
+
+} // namespace nacre

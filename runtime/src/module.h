@@ -1,0 +1,125 @@
+/* What a generated object tells the runtime about itself. Not public: generated code and the runtime are built for
+   each other, and NACRE_ABI says so. All tables are constant data in the object; pointers are never null unless said. */
+#ifndef NACRE_MODULE_H
+#define NACRE_MODULE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define NACRE_ABI 1
+
+/* Element types, in the order of the front end's table. */
+typedef enum nacre_type {
+  NACRE_F64, NACRE_F32, NACRE_F16, NACRE_BF16, NACRE_I64, NACRE_I32, NACRE_I8, NACRE_U64, NACRE_U8, NACRE_BOOL
+} nacre_type;
+
+typedef struct nacre_weight_info {
+  const char *path;              /* encoder.layer.0.fc1.weight */
+  int32_t type, rank;
+  const int64_t *extents;
+  int32_t tied_to;               /* index of the weight whose tensor it shares, or -1 */
+  int32_t may_be_missing;        /* an `init` item covers it */
+  int32_t trained;               /* param, else state */
+} nacre_weight_info;
+
+typedef struct nacre_rename { const char *from, *to; int32_t transpose; } nacre_rename;
+
+typedef struct nacre_model_info {
+  uint32_t abi;
+  const char *name;              /* the model's name in the source */
+  int32_t weight_count, rename_count, ignore_count;
+  const nacre_weight_info *weights;
+  const nacre_rename *renames;
+  const char *const *ignores;
+  const char *file;              /* of `load`, or "" */
+  int32_t file_optional;
+  const void *embedded;          /* a whole safetensors file (--embed-weights), or null */
+  uint64_t embedded_bytes;
+  uint64_t prepared_bytes;       /* what `prepare` fills: packed weights and everything that depends on weights only */
+  /* Fills `prepared` (64-byte aligned) from the weights; `scratch` has prepare_scratch bytes. */
+  void (*prepare)(const void *const *weights, void *prepared, void *scratch);
+  uint64_t prepare_scratch;
+  /* Writes weight number `index` as its initialiser says; returns 0, or -1 if it has none. */
+  int32_t (*initialise)(int32_t index, uint64_t seed, void *out);
+} nacre_model_info;
+
+typedef struct nacre_dim_info {
+  const char *name;
+  int64_t lower, upper;          /* INT64_MAX: no upper bound */
+  int32_t argument, axis;        /* the extent of an argument that gives its value */
+} nacre_dim_info;
+
+typedef struct nacre_field_info {
+  const char *name;
+  int32_t type, rank;
+  const char *codec;             /* "npy", "png" */
+} nacre_field_info;
+
+typedef struct nacre_subscript_check { int32_t argument; const char *text; } nacre_subscript_check;
+
+typedef struct nacre_entry_info {
+  uint32_t abi;
+  const char *module, *name, *documentation;
+  int32_t dim_count, argument_count, result_count, guard_count, model_count, subscript_check_count;
+  const nacre_dim_info *dims;
+  const nacre_field_info *arguments, *results;
+  const char *const *guards;     /* the clauses, as the source says them */
+  const int32_t *models;         /* positions in nacre_module_info.models */
+  const nacre_subscript_check *subscript_checks;
+  /* All extents of all arguments, then of all results, in order, from the dims. */
+  void (*extents)(const int64_t *dims, int64_t *out);
+  /* The number of the first violated guard, or -1. */
+  int32_t (*guard)(const int64_t *dims);
+  /* Exclusive limits of the subscript checks. */
+  void (*limits)(const int64_t *dims, int64_t *out);
+  /* Bytes of workspace (64-byte aligned by the caller). */
+  uint64_t (*workspace)(const int64_t *dims);
+  /* `tensors[m]`: for model m of `models`, its weights and, in the last place, its prepared block. Never fails. */
+  void (*call)(const void *const *const *tensors, const int64_t *dims, const void *const *arguments,
+               void *const *results, void *workspace);
+} nacre_entry_info;
+
+typedef struct nacre_expect_info {
+  const char *text;              /* the expectation as the source says it */
+  const char *place;             /* file:line:column */
+  int32_t condition;             /* which result: a bool */
+  int32_t deviation;             /* which result: f64, or -1 */
+  double tolerance;
+} nacre_expect_info;
+
+typedef struct nacre_test_info {
+  const char *name;
+  int32_t expect_count;
+  const nacre_expect_info *expects;
+  uint64_t seed;
+  nacre_entry_info entry;        /* no arguments; weights are initialised from the seed */
+} nacre_test_info;
+
+typedef struct nacre_module_info {
+  uint32_t abi;
+  const char *name, *version;    /* module name; version of the compiler that made it */
+  const char *cpu;               /* what the code needs, such as "x86-64-v3" */
+  int32_t model_count, entry_count, test_count;
+  const nacre_model_info *const *models;
+  const nacre_entry_info *const *entries;
+  const nacre_test_info *const *tests;
+} nacre_module_info;
+
+/* The executable's own module; defined by the generated object of an executable. */
+extern const nacre_module_info nacre_main_module;
+
+/* Called by generated code: runs body(context, begin, end) over 0..count in chunks, on the pool of the process, and
+   returns when all of it is done. Chunks are fixed by `count` and `grain` alone, never by the number of threads. */
+void nacre_parallel_for(void (*body)(void *context, int64_t begin, int64_t end), void *context, int64_t count,
+                        int64_t grain);
+
+/* Called by the typed wrappers that generated objects export: checks dims, guards and subscripts, then calls.
+   `models` in the order of entry->models. 0 or an error code with its text in nacre_last_error(). */
+struct nacre_model;
+int nacre_entry_invoke(const nacre_entry_info *entry, const struct nacre_model *const *models, const int64_t *dims,
+                       const void *const *arguments, void *const *results, void *workspace);
+/* Workspace bytes, or 0 with an error set when the dims are refused. */
+size_t nacre_entry_workspace(const nacre_entry_info *entry, const int64_t *dims);
+struct nacre_model *nacre_model_open(const nacre_model_info *info, const char *weights);
+void nacre_model_close(struct nacre_model *model);
+
+#endif
