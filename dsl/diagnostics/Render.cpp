@@ -1,0 +1,4 @@
+#include "diagnostics/Diagnostic.h"
+namespace nacre {
+std::string render(const Diagnostics &, DiagnosticFormat, bool) { return {}; }
+} // namespace nacre
