@@ -45,7 +45,8 @@ public:
   bool equal(const Polynomial &a, const Polynomial &b) const { return a == b || zero(a - b); }
   /// p with every index whose direction is known at its last (or first) value: what a subscript reaches.
   Polynomial extreme(const Polynomial &p, bool largest) const;
-  /// floor(p / q), dropping a remainder that is proved to lie in 0..q-1 or in -q..-1; q >= 1 is the caller's obligation.
+  /// floor(p / q), dropping a remainder that is proved to lie in 0..q-1 or in -q..-1; q >= 1 is the caller's
+  /// obligation.
   Polynomial quotient(const Polynomial &p, const Polynomial &q) const;
 
   // ---- refutation
