@@ -1,0 +1,100 @@
+#include "syntax/ParseTree.h"
+#include "syntax/Limits.h"
+#include "syntax/SyntaxErrors.h"
+
+namespace nacre::syntax {
+namespace {
+
+/// Lexer errors become diagnostics where they happen; the lexer goes on behind them.
+class LexerErrors : public antlr4::BaseErrorListener {
+public:
+  LexerErrors(grammar::NacreLexer &lexer, std::vector<size_t> &places) : lexer(lexer), places(places) {}
+  void syntaxError(antlr4::Recognizer *, antlr4::Token *, size_t, size_t, const std::string &,
+                   std::exception_ptr) override {
+    places.push_back(lexer.tokenStartCharIndex);
+  }
+
+private:
+  grammar::NacreLexer &lexer;
+  std::vector<size_t> &places;
+};
+
+std::vector<uint32_t> offsetsOfCodePoints(const std::string &text) {
+  std::vector<uint32_t> offsets;
+  bool ascii = true;
+  for (unsigned char c : text)
+    ascii &= c < 0x80;
+  if (ascii)
+    return offsets;
+  for (size_t i = 0; i < text.size(); ++i)
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80)
+      offsets.push_back(static_cast<uint32_t>(i));
+  offsets.push_back(static_cast<uint32_t>(text.size()));
+  return offsets;
+}
+} // namespace
+
+ParseTree::ParseTree(const SourceFile &source, Diagnostics &diagnostics) : source(source) {
+  if (!checkText(source, diagnostics))
+    return;
+  byteOffsets = offsetsOfCodePoints(source.text());
+  // ANTLR drops a byte order mark, which would shift every offset; it is white space to us.
+  std::string text = source.text();
+  if (text.starts_with("\xEF\xBB\xBF"))
+    text.replace(0, 3, " ");
+  input.load(text);
+
+  lexer = std::make_unique<grammar::NacreLexer>(&input);
+  std::vector<size_t> badPlaces;
+  LexerErrors lexerErrors(*lexer, badPlaces);
+  lexer->removeErrorListeners();
+  lexer->addErrorListener(&lexerErrors);
+  stream = std::make_unique<antlr4::CommonTokenStream>(lexer.get());
+  stream->fill();
+  lexer->removeErrorListeners();
+  tokenList = stream->getTokens();
+
+  std::vector<uint32_t> badOffsets;
+  for (size_t place : badPlaces)
+    badOffsets.push_back(byte(place));
+  bool lexed = reportLexicalErrors(*this, badOffsets, diagnostics);
+  if (!lexed || !checkNesting(*this, diagnostics))
+    return;
+
+  // SLL prediction needs no full context and is right for almost every text; where it fails the errors are found, or the
+  // text is accepted after all, by the full algorithm.
+  parser = std::make_unique<NacreParser>(stream.get());
+  parser->removeErrorListeners();
+  auto *interpreter = parser->getInterpreter<antlr4::atn::ParserATNSimulator>();
+  interpreter->setPredictionMode(antlr4::atn::PredictionMode::SLL);
+  parser->setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());
+  try {
+    root = parser->file();
+    return;
+  } catch (antlr4::ParseCancellationException &) {
+  }
+  interpreter->setPredictionMode(antlr4::atn::PredictionMode::LL);
+  try {
+    parser->reset();
+    root = parser->file();
+    return;
+  } catch (antlr4::ParseCancellationException &) {
+  }
+  reportSyntaxErrors(*this, *stream, *parser, diagnostics);
+}
+
+Span ParseTree::span(const antlr4::Token *token) const {
+  auto size = static_cast<uint32_t>(source.text().size());
+  if (token->getType() == antlr4::Token::EOF)
+    return {&source, size, size};
+  return {&source, byte(token->getStartIndex()), byte(token->getStopIndex() + 1)};
+}
+
+Span ParseTree::span(antlr4::ParserRuleContext *context) const {
+  Span first = span(context->start);
+  if (!context->stop || context->stop->getTokenIndex() < context->start->getTokenIndex())
+    return {&source, first.begin, first.begin};
+  return {&source, first.begin, span(context->stop).end};
+}
+
+} // namespace nacre::syntax
