@@ -5,6 +5,8 @@
 """
 import gzip
 import os
+import struct
+import zlib
 
 import numpy as np
 
@@ -35,3 +37,36 @@ def split(labels):
     """The committed split; a test holds it against stratify()."""
     test = np.load(os.path.join(HERE, "data", "test_indices.npy"))
     return np.setdiff1d(np.arange(len(labels), dtype=np.int32), test), test
+
+
+def write_png(path, image):
+    """An image [8, 8, 1] of 0..16 as an 8-bit grey PNG: one dot becomes 255/16 grey levels, rounded."""
+    grey = np.rint(image[:, :, 0] * 255 / 16).astype(np.uint8)
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width = grey.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in grey)   # filter 0: as it is
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
+
+
+def picture(image):
+    """The same image as text, two characters a pixel."""
+    shades = " .:-=+*#%@"
+    return "\n".join("".join(2 * shades[int(v * 9 / 16 + 0.5)] for v in row) for row in image[:, :, 0])
+
+
+def pictured():
+    """The held-back image that images/DIGIT.png shows, per digit: the first of its kind in the test set."""
+    images, labels = load()
+    _, test = split(labels)
+    return {digit: int(test[labels[test] == digit][0]) for digit in range(10)}
+
+
+if __name__ == "__main__":   # rewrites images/
+    for digit, row in pictured().items():
+        write_png(os.path.join(HERE, "images", f"{digit}.png"), load()[0][row])
