@@ -161,7 +161,7 @@ Polynomial Facts::extreme(const Polynomial &p, bool largest) const {
 
 Polynomial Facts::quotient(const Polynomial &p, const Polynomial &q) const {
   auto [s, r] = divide(p, q);
-  if (!q.constant() && !r.isConstant()) {
+  if (r.constant() != 0 && !(q.isConstant() && r.isConstant())) {
     Polynomial rest = normal(r), divisor = normal(q);
     auto proved = [&](const Polynomial &goal) { return Proof(*known).nonNegative(goal, 3); };
     if (proved(rest) && proved(divisor - 1 - rest))

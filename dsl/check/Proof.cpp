@@ -24,13 +24,14 @@ bool Proof::nonNegative(const Polynomial &p, int depth) {
   }
   bool proved = everyTermPositive(p);
   if (!proved && depth > 0) {
+    // Newest first, for what a bound introduces is older than what it replaces; and indices before all else.
     std::vector<const Atom *> atoms = p.atoms();
-    std::reverse(atoms.begin(), atoms.end()); // newest first: what a bound introduces is older than what it replaces
-    proved = std::any_of(atoms.begin(), atoms.end(), [&](const Atom *x) { return cancelQuotient(p, x, depth); });
-    std::stable_sort(atoms.begin(), atoms.end(), [](const Atom *x, const Atom *y) {
-      return (x->kind == AtomKind::Index) > (y->kind == AtomKind::Index);
-    });
-    proved = proved || std::any_of(atoms.begin(), atoms.end(), [&](const Atom *x) { return eliminate(p, x, depth); });
+    std::reverse(atoms.begin(), atoms.end());
+    auto anyOf = [&](auto step) { return std::any_of(atoms.begin(), atoms.end(), step); };
+    auto isIndex = [](const Atom *x) { return x->kind == AtomKind::Index; };
+    proved = anyOf([&](const Atom *x) { return cancelQuotient(p, x, depth); }) ||
+             anyOf([&](const Atom *x) { return isIndex(x) && eliminate(p, x, depth); }) ||
+             anyOf([&](const Atom *x) { return !isIndex(x) && eliminate(p, x, depth); });
   }
   known.answers[{p, depth}] = proved;
   return proved;
@@ -203,7 +204,7 @@ Polynomial Proof::extreme(Polynomial p, bool largest, int depth) {
 
 Polynomial Proof::quotient(const Polynomial &p, const Polynomial &q, int depth) {
   auto [s, r] = divide(p, q);
-  if (depth > 2 && !r.isConstant()) {
+  if (depth > 2 && r.constant() != 0) {
     if (nonNegative(r, depth - 3) && nonNegative(q - 1 - r, depth - 3))
       return s;
     if (nonNegative(-r - 1, depth - 3) && nonNegative(q + r, depth - 3))
