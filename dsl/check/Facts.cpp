@@ -145,7 +145,7 @@ bool Facts::nonNegative(const Polynomial &p) const {
   Polynomial q = normal(p);
   if (std::optional<int64_t> number = q.constant())
     return *number >= 0;
-  return Proof(*known).nonNegative(q, Proof::depth);
+  return ProofSearch(*known).nonNegative(q, ProofSearch::depth);
 }
 
 bool Facts::zero(const Polynomial &p) const {
@@ -156,14 +156,14 @@ bool Facts::zero(const Polynomial &p) const {
 }
 
 Polynomial Facts::extreme(const Polynomial &p, bool largest) const {
-  return Proof(*known).extreme(normal(p), largest, 6);
+  return ProofSearch(*known).extreme(normal(p), largest, 6);
 }
 
 Polynomial Facts::quotient(const Polynomial &p, const Polynomial &q) const {
   auto [s, r] = divide(p, q);
   if (r.constant() != 0 && !(q.isConstant() && r.isConstant())) {
     Polynomial rest = normal(r), divisor = normal(q);
-    auto proved = [&](const Polynomial &goal) { return Proof(*known).nonNegative(goal, 3); };
+    auto proved = [&](const Polynomial &goal) { return ProofSearch(*known).nonNegative(goal, 3); };
     if (proved(rest) && proved(divisor - 1 - rest))
       return s;
     if (proved(-rest - 1) && proved(divisor + rest))

@@ -58,7 +58,7 @@ public:
   static std::string text(const Assignment &);
 
 private:
-  friend class Proof;
+  friend class ProofSearch;
   struct Known;
   std::shared_ptr<Known> known; // shared between copies until one of them learns something
   Known &learn();

@@ -27,12 +27,12 @@ struct Facts::Known {
 
 /// One question: a depth-first search with a budget of subgoals. All polynomials here are in normal form under the
 /// facts.
-class Proof {
+class ProofSearch {
 public:
   static constexpr int depth = 9;
   static constexpr int subgoals = 128;
 
-  explicit Proof(Facts::Known &known);
+  explicit ProofSearch(Facts::Known &known);
   bool nonNegative(const Polynomial &p, int depth);
   Polynomial extreme(Polynomial p, bool largest, int depth);
   Polynomial quotient(const Polynomial &p, const Polynomial &q, int depth);

@@ -6,13 +6,13 @@
 
 namespace nacre {
 
-Proof::Proof(Facts::Known &known) : known(known) {
+ProofSearch::ProofSearch(Facts::Known &known) : known(known) {
   if (known.exhausted)
     known.answers.clear();
   known.exhausted = false;
 }
 
-bool Proof::nonNegative(const Polynomial &p, int depth) {
+bool ProofSearch::nonNegative(const Polynomial &p, int depth) {
   if (std::optional<int64_t> number = p.constant())
     return *number >= 0;
   auto [place, first] = known.answers.try_emplace({p, depth}, false); // `false` also answers a goal that meets itself
@@ -39,7 +39,7 @@ bool Proof::nonNegative(const Polynomial &p, int depth) {
 
 // ---- constant lower bounds
 
-std::optional<int64_t> Proof::lowest(const Atom *a) {
+std::optional<int64_t> ProofSearch::lowest(const Atom *a) {
   if (auto found = known.lows.find(a); found != known.lows.end())
     return found->second;
   switch (a->kind) {
@@ -74,7 +74,7 @@ std::optional<int64_t> Proof::lowest(const Atom *a) {
 }
 
 /// Below p when all its terms grow with their atoms.
-std::optional<int64_t> Proof::lowest(const Polynomial &p) {
+std::optional<int64_t> ProofSearch::lowest(const Polynomial &p) {
   int64_t sum = 0;
   for (auto &[monomial, coefficient] : p.terms()) {
     Checked term = coefficient;
@@ -93,7 +93,7 @@ std::optional<int64_t> Proof::lowest(const Polynomial &p) {
 }
 
 /// With x = x' + lowest(x), x' >= 0, for every atom: all coefficients >= 0.
-bool Proof::everyTermPositive(const Polynomial &p) {
+bool ProofSearch::everyTermPositive(const Polynomial &p) {
   std::map<const Atom *, Polynomial, AtomOrder> shifted;
   for (const Atom *a : p.atoms()) {
     std::optional<int64_t> low = lowest(a);
@@ -115,7 +115,7 @@ bool Proof::everyTermPositive(const Polynomial &p) {
 // ---- steps
 
 /// p = s*q*x + b with x = e // q: q*x lies in e - q + 1 .. e.
-bool Proof::cancelQuotient(const Polynomial &p, const Atom *x, int depth) {
+bool ProofSearch::cancelQuotient(const Polynomial &p, const Atom *x, int depth) {
   if (x->kind != AtomKind::Quotient)
     return false;
   auto parts = p.split(x);
@@ -130,7 +130,7 @@ bool Proof::cancelQuotient(const Polynomial &p, const Atom *x, int depth) {
 }
 
 /// p = a*x + b: x at its lower bounds where a >= 0, at its upper bounds where a <= 0.
-bool Proof::eliminate(const Polynomial &p, const Atom *x, int depth) {
+bool ProofSearch::eliminate(const Polynomial &p, const Atom *x, int depth) {
   auto parts = p.split(x);
   if (!parts)
     return false;
@@ -147,8 +147,8 @@ bool Proof::eliminate(const Polynomial &p, const Atom *x, int depth) {
   });
 }
 
-bool Proof::anyBound(const Atom *x, bool upper, int depth,
-                     const std::function<bool(const Polynomial &, const Polynomial &)> &use) {
+bool ProofSearch::anyBound(const Atom *x, bool upper, int depth,
+                           const std::function<bool(const Polynomial &, const Polynomial &)> &use) {
   switch (x->kind) {
   case AtomKind::Index:
     if (known.extents.count(x) && use(1, upper ? known.lastValue(x) : Polynomial(0)))
@@ -186,7 +186,7 @@ bool Proof::anyBound(const Atom *x, bool upper, int depth,
 }
 
 /// Every index whose direction is known, at its last or first value. Newest first: an extent may mention older indices.
-Polynomial Proof::extreme(Polynomial p, bool largest, int depth) {
+Polynomial ProofSearch::extreme(Polynomial p, bool largest, int depth) {
   std::vector<const Atom *> atoms = p.atoms();
   for (auto place = atoms.rbegin(); place != atoms.rend(); ++place) {
     const Atom *x = *place;
@@ -202,7 +202,7 @@ Polynomial Proof::extreme(Polynomial p, bool largest, int depth) {
   return p;
 }
 
-Polynomial Proof::quotient(const Polynomial &p, const Polynomial &q, int depth) {
+Polynomial ProofSearch::quotient(const Polynomial &p, const Polynomial &q, int depth) {
   auto [s, r] = divide(p, q);
   if (depth > 2 && r.constant() != 0) {
     if (nonNegative(r, depth - 3) && nonNegative(q - 1 - r, depth - 3))
