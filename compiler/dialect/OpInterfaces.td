@@ -1,0 +1,43 @@
+// What ops of the dialect can do for the passes. A pass asks an interface; only ops/ names the ops.
+#ifndef NACRE_OP_INTERFACES
+#define NACRE_OP_INTERFACES
+include "mlir/IR/OpBase.td"
+
+def LowersToLinalg : OpInterface<"LowersToLinalg"> {
+  let cppNamespace = "::nacre";
+  let description = "A tensor value that rewrites itself into linalg, tensor and arith.";
+  let methods = [
+    InterfaceMethod<"Creates the lowered form and maps the results to it.", "::llvm::LogicalResult", "lowerToLinalg",
+                    (ins "::nacre::LinalgLowering &":$lowering)>
+  ];
+}
+
+def LowersToScalar : OpInterface<"LowersToScalar"> {
+  let cppNamespace = "::nacre";
+  let description = [{
+    A scalar value inside an equation that rewrites itself into arith and math. Operands arrive lowered: integers without
+    a sign, which the op still sees in its own types.
+  }];
+  let methods = [
+    InterfaceMethod<"Creates the lowered form of the one result.", "::mlir::Value", "lowerToScalar",
+                    (ins "::nacre::ScalarLowering &":$lowering, "::mlir::ValueRange":$operands)>
+  ];
+}
+
+def ScalarPrimitive : OpInterface<"ScalarPrimitive", [LowersToScalar]> {
+  let cppNamespace = "::nacre";
+  let description = "A row of the language's table of primitives.";
+  let methods = [
+    StaticInterfaceMethod<"Same, Boolean or Integer32, as in the table.", "::llvm::StringRef", "resultRule", (ins)>
+  ];
+}
+
+def HasExtents : OpInterface<"HasExtents"> {
+  let cppNamespace = "::nacre";
+  let description = "A tensor whose extents are an affine function of values of type index.";
+  let methods = [
+    InterfaceMethod<"One result per axis, over symbols only.", "::mlir::AffineMap", "extentsMap", (ins)>,
+    InterfaceMethod<"The symbols of the map.", "::mlir::ValueRange", "extentsSymbols", (ins)>
+  ];
+}
+#endif

@@ -1,0 +1,145 @@
+// The index equation: what makes one well formed.
+#include "mlir/IR/OpImplementation.h"
+#include "ops/Format.h"
+#include "ops/Ops.h"
+
+using namespace mlir;
+using namespace nacre;
+
+/// The static extents of a type must be what the map says; where the map gives a constant, the type must be static.
+static LogicalResult checkExtents(Operation *op, AffineMap map, RankedTensorType type) {
+  for (auto [axis, extent] : llvm::enumerate(type.getShape())) {
+    auto constant = dyn_cast<AffineConstantExpr>(map.getResult(axis));
+    if (constant ? constant.getValue() != extent : !ShapedType::isDynamic(extent))
+      return op->emitOpError() << "has extents " << AffineMapAttr::get(map) << ", which on axis " << axis << " is not what the type says: "
+                               << type;
+  }
+  return success();
+}
+
+static LogicalResult checkSymbols(Operation *op, AffineMap map, size_t sizes) {
+  if (map.getNumDims() != 0)
+    return op->emitOpError("gives extents in terms of indices: ") << AffineMapAttr::get(map);
+  if (map.getNumSymbols() != sizes)
+    return op->emitOpError() << "has " << sizes << " sizes, but its extents have " << map.getNumSymbols() << " symbols";
+  return success();
+}
+
+LogicalResult EquationOp::verify() {
+  AffineMap extents = getExtents();
+  if (failed(checkSymbols(*this, extents, getSizes().size())))
+    return failure();
+  if (loopCount() < parallelCount())
+    return emitOpError() << "has " << loopCount() << " extents for a result of rank " << parallelCount();
+  unsigned reduced = loopCount() - parallelCount();
+  if (reduced != 0 && !getReduction())
+    return emitOpError() << "has " << reduced << " reduced indices and no reduction";
+  bool position = getReduction() == ReductionKind::ArgMax || getReduction() == ReductionKind::ArgMin;
+  if (position && reduced != 1)
+    return emitOpError() << stringifyEnum(*getReduction()) << " is over one index, not " << reduced;
+  if (failed(checkExtents(*this, extentsMap(), getType())))
+    return failure();
+
+  if (getInputs().size() != getMaps().size())
+    return emitOpError() << "has " << getInputs().size() << " inputs and " << getMaps().size() << " maps";
+  Block &block = getBody().front();
+  if (block.getNumArguments() != getInputs().size())
+    return emitOpError() << "has " << getInputs().size() << " inputs and " << block.getNumArguments()
+                         << " block arguments";
+  for (auto [number, input, attribute, argument] :
+       llvm::enumerate(getInputs(), getMaps().getAsValueRange<AffineMapAttr>(), block.getArguments())) {
+    auto type = cast<RankedTensorType>(input.getType());
+    AffineMap map = attribute;
+    if (map.getNumDims() != loopCount() || map.getNumSymbols() != getSizes().size())
+      return emitOpError() << "reads input " << number << " at " << AffineMapAttr::get(map) << ", but has "
+                           << loopCount() << " indices and " << getSizes().size() << " sizes";
+    if (map.getNumResults() != type.getRank())
+      return emitOpError() << "reads input " << number << " of rank " << type.getRank() << " at "
+                           << map.getNumResults() << " subscripts";
+    if (argument.getType() != type.getElementType())
+      return emitOpError() << "gives element " << number << " as " << argument.getType() << ", its tensor is " << type;
+  }
+
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield)
+    return emitOpError("needs `nacre.yield` at the end of its body");
+  Type element = getType().getElementType(), value = yield.getValue().getType();
+  bool truth = getReduction() == ReductionKind::Any || getReduction() == ReductionKind::All;
+  if (position ? !element.isInteger(32) : element != value)
+    return emitOpError() << "yields " << value << " for a result of " << element;
+  if (truth && !element.isInteger(1))
+    return emitOpError() << stringifyEnum(*getReduction()) << " reduces truth values, not " << element;
+  return success();
+}
+
+LogicalResult ReshapeOp::verify() {
+  if (getExtents().getNumResults() != cast<RankedTensorType>(getResult().getType()).getRank())
+    return emitOpError("needs one extent per axis of the result");
+  if (failed(checkSymbols(*this, getExtents(), getSizes().size())))
+    return failure();
+  auto from = cast<RankedTensorType>(getOperand().getType()), to = cast<RankedTensorType>(getResult().getType());
+  if (from.getElementType() != to.getElementType())
+    return emitOpError() << "changes the element type from " << from.getElementType() << " to " << to.getElementType();
+  if (from.hasStaticShape() && to.hasStaticShape() && from.getNumElements() != to.getNumElements())
+    return emitOpError() << "turns " << from.getNumElements() << " elements into " << to.getNumElements();
+  return checkExtents(*this, getExtents(), to);
+}
+
+LogicalResult ConcatOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (getInputs().empty())
+    return emitOpError("joins nothing");
+  if (getAxis() >= static_cast<uint64_t>(type.getRank()))
+    return emitOpError() << "joins along axis " << getAxis() << " of a tensor of rank " << type.getRank();
+  if (getExtents().getNumResults() != type.getRank())
+    return emitOpError("needs one extent per axis of the result");
+  if (failed(checkSymbols(*this, getExtents(), getSizes().size())))
+    return failure();
+  for (Type operand : getInputs().getTypes()) {
+    auto tensor = cast<RankedTensorType>(operand);
+    if (tensor.getRank() != type.getRank() || tensor.getElementType() != type.getElementType())
+      return emitOpError() << "joins " << tensor << " into " << type;
+  }
+  return checkExtents(*this, getExtents(), type);
+}
+
+LogicalResult KeepOp::verify() {
+  Block &block = getBody().front();
+  if (block.getArgumentTypes() != getInputs().getTypes())
+    return emitOpError("has operands of other types than its block arguments");
+  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (!yield || yield.getValue().getType() != getResult().getType())
+    return emitOpError("needs to yield a value of its result type");
+  return success();
+}
+
+LogicalResult IndexOp::verify() {
+  auto equation = (*this)->getParentOfType<EquationOp>();
+  if (!equation)
+    return emitOpError("stands outside an equation");
+  AffineMap map = getExpression();
+  if (map.getNumResults() != 1 || map.getNumDims() != equation.loopCount() ||
+      map.getNumSymbols() != equation.getSizes().size())
+    return emitOpError() << "needs one expression over " << equation.loopCount() << " indices and "
+                         << equation.getSizes().size() << " sizes, not " << AffineMapAttr::get(map);
+  return success();
+}
+
+LogicalResult ElementOp::verify() {
+  size_t rank = cast<RankedTensorType>(getTensor().getType()).getRank();
+  if (getSubscripts().size() != rank)
+    return emitOpError() << "has " << getSubscripts().size() << " subscripts into a tensor of rank " << rank;
+  if (getProved() && getProved()->size() != rank)
+    return emitOpError("marks another number of subscripts than it has");
+  return success();
+}
+
+OpFoldResult NumberOp::fold(FoldAdaptor) { return getValue(); }
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  return getOperand().getType() == type && type.hasStaticShape() ? getOperand() : Value();
+}
+
+#define GET_OP_CLASSES
+#include "ops/Ops.cpp.inc"
