@@ -1,0 +1,67 @@
+// The compiler as a function: a checked program in, the text of any stage or an object file out.
+#pragma once
+#include "program/Program.h"
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llvm {
+class Module;
+}
+
+namespace nacre {
+
+enum class Stage : uint8_t {
+#define STAGE(id, name, sentence) id,
+#include "Stages.def"
+};
+struct StageInfo {
+  std::string_view name, sentence;
+};
+const StageInfo &info(Stage);
+/// False if no stage has this name.
+bool stageNamed(std::string_view name, Stage &);
+
+/// What is known about a model once its code exists; positions as in Program::models.
+struct ModelFacts {
+  uint64_t preparedBytes = 0, prepareScratch = 0;
+};
+
+struct CompileOptions {
+  bool reference = false;         // the plain, unfused lowering
+  std::string cpu = "x86-64-v3";  // an LLVM processor name, or `native`
+  bool lineTables = true;         // DWARF line tables that name the model's lines
+  bool threads = true;            // parallel loops on the runtime's pool
+  /// Adds data and functions of its own (tables, typed wrappers) to the module before it is optimised. Returns an empty
+  /// string, or why it could not.
+  std::function<std::string(llvm::Module &, const std::vector<ModelFacts> &)> extend;
+};
+
+struct StageTime {
+  Stage stage;
+  double seconds;
+};
+
+struct CompileResult {
+  bool ok = false;
+  std::string output;             // text of the stage, or the bytes of the object file
+  std::string problem;            // "internal error in stage `buffers` at digits.nacre:4:10: ..."
+  std::vector<StageTime> times;
+  std::vector<ModelFacts> models;
+};
+
+/// Runs the stages up to `last`, which is one of Nacre .. Object (earlier ones belong to the front end).
+CompileResult compile(const Program &, Stage last, const CompileOptions &);
+
+/// The processor that `--cpu=NAME` means: `native` becomes this machine's name and features. Empty name: unknown.
+struct Processor {
+  std::string name, features;     // as LLVM spells them: "x86-64-v3", "+avx2,..."
+  bool has(std::string_view feature) const; // "avx512f", known through the name as well
+};
+Processor processorNamed(const std::string &);
+/// The names that `--cpu` takes, for messages.
+std::vector<std::string> processorNames();
+
+} // namespace nacre
