@@ -2,15 +2,11 @@
    each other, and NACRE_ABI says so. All tables are constant data in the object; pointers are never null unless said. */
 #ifndef NACRE_MODULE_H
 #define NACRE_MODULE_H
+#include "nacre.h" /* nacre_type: the element types, in the order of the front end's table */
 #include <stddef.h>
 #include <stdint.h>
 
 #define NACRE_ABI 1
-
-/* Element types, in the order of the front end's table. */
-typedef enum nacre_type {
-  NACRE_F64, NACRE_F32, NACRE_F16, NACRE_BF16, NACRE_I64, NACRE_I32, NACRE_I8, NACRE_U64, NACRE_U8, NACRE_BOOL
-} nacre_type;
 
 typedef struct nacre_weight_info {
   const char *path;              /* encoder.layer.0.fc1.weight */
@@ -40,6 +36,8 @@ typedef struct nacre_model_info {
   uint64_t prepare_scratch;
   /* Writes weight number `index` as its initialiser says; returns 0, or -1 if it has none. */
   int32_t (*initialise)(int32_t index, uint64_t seed, void *out);
+  const char *cpu;               /* what the code needs, such as "x86-64-v3" */
+  uint64_t cpu_features;         /* the same as bits, numbered by CpuFeatures.def */
 } nacre_model_info;
 
 typedef struct nacre_dim_info {
@@ -52,6 +50,7 @@ typedef struct nacre_field_info {
   const char *name;
   int32_t type, rank;
   const char *codec;             /* "npy", "png" */
+  const char *shape;             /* as the source says it: "[n, 784]", "" for a scalar */
 } nacre_field_info;
 
 typedef struct nacre_subscript_check { int32_t argument; const char *text; } nacre_subscript_check;
@@ -71,7 +70,7 @@ typedef struct nacre_entry_info {
   int32_t (*guard)(const int64_t *dims);
   /* Exclusive limits of the subscript checks. */
   void (*limits)(const int64_t *dims, int64_t *out);
-  /* Bytes of workspace (64-byte aligned by the caller). */
+  /* Bytes of workspace, 64-byte aligned (nacre_entry_invoke aligns what its caller gives). */
   uint64_t (*workspace)(const int64_t *dims);
   /* `tensors[m]`: for model m of `models`, its weights and, in the last place, its prepared block. Never fails. */
   void (*call)(const void *const *const *tensors, const int64_t *dims, const void *const *arguments,
@@ -102,6 +101,8 @@ typedef struct nacre_module_info {
   const nacre_model_info *const *models;
   const nacre_entry_info *const *entries;
   const nacre_test_info *const *tests;
+  const char *documentation;
+  uint64_t cpu_features;
 } nacre_module_info;
 
 /* The executable's own module; defined by the generated object of an executable. */
@@ -117,7 +118,7 @@ void nacre_parallel_for(void (*body)(void *context, int64_t begin, int64_t end),
 struct nacre_model;
 int nacre_entry_invoke(const nacre_entry_info *entry, const struct nacre_model *const *models, const int64_t *dims,
                        const void *const *arguments, void *const *results, void *workspace);
-/* Workspace bytes, or 0 with an error set when the dims are refused. */
+/* Workspace bytes with room for aligning, or 0 with an error set when the dims are refused. */
 size_t nacre_entry_workspace(const nacre_entry_info *entry, const int64_t *dims);
 struct nacre_model *nacre_model_open(const nacre_model_info *info, const char *weights);
 void nacre_model_close(struct nacre_model *model);
