@@ -1,6 +1,7 @@
 /* Error codes and the text of the last failure, one per thread. */
 #include "internal.h"
 #include <stdarg.h>
+#include <string.h>
 
 enum { TEXT_BYTES = 2048 };
 
@@ -13,10 +14,12 @@ char *nacre_error_buffer_1(void) {
 }
 
 int nacre_fail(int code, const char *format, ...) {
+  char text[TEXT_BYTES]; /* an argument may be the last error itself */
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(nacre_error_buffer_1(), TEXT_BYTES, format, arguments);
+  vsnprintf(text, TEXT_BYTES, format, arguments);
   va_end(arguments);
+  strcpy(nacre_error_buffer_1(), text);
   return code;
 }
 
