@@ -3,6 +3,8 @@
 #include "check/Checked.h"
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <tuple>
 #include <unordered_map>
 
 namespace nacre {
@@ -43,6 +45,7 @@ struct AtomTable {
   std::deque<Atom> atoms; // a deque keeps addresses
   std::unordered_map<std::string, const Atom *> names;
   std::unordered_map<Compound, const Atom *, CompoundHash> compounds;
+  std::map<std::tuple<uint32_t, Polynomial, int64_t>, const Atom *> parts;
 
   Atom &add(AtomKind kind, std::string name) {
     Atom &atom = atoms.emplace_back();
@@ -84,10 +87,8 @@ const Atom *partAtom(const Part &part) {
   const std::optional<Part> &outer = part.whole->part;
   if (outer && outer->remainder == 0 && part.remainder == 0)
     return partAtom({outer->whole, outer->divisor * part.divisor, 0});
-  // The apostrophes keep the key apart from names of a program; the identity of the whole keeps fresh names apart.
-  std::string key = part.whole->name + "'" + std::to_string(part.whole->id) + "'" + part.divisor.text() + "'" +
-                    std::to_string(part.remainder);
-  const Atom *&atom = table().names[key];
+  // Not by its text: the text of a divisor leaves out what facts say about it.
+  const Atom *&atom = table().parts[{part.whole->id, part.divisor, part.remainder}];
   if (!atom) {
     Atom &added = table().add(AtomKind::Name, part.whole->name + "'");
     added.part = part;

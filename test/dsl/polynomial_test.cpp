@@ -133,6 +133,13 @@ static void facts() {
   EXPECT(equation.equal(P(c) * 2, P(a) * 4 + P(b) * 2) && equation.nonNegative(P(c) - 3));
   EXPECT(!equation.nonNegative(P(c) - 4));
 
+  // Parts of one name by divisors that read alike are different parts.
+  Facts odd = sizes(), any = sizes();
+  odd.assumeRemainder(a, 2, 1);
+  odd.assumeRemainder(d, a);
+  any.assumeRemainder(d, a);
+  EXPECT(any.normal(d) != odd.normal(d) && any.normal(d).text() == "d");
+
   // Without a known bound a name may be negative.
   EXPECT(!Facts().nonNegative(a) && !Facts().nonNegative(floorDivide(a, 2)) && !Facts().nonNegative(power(a, n)));
 }
@@ -329,8 +336,15 @@ void check(const Expression &expression, const Facts &facts, const std::vector<P
     bool same = p.evaluate(valueOf).value_or(*value) == *value && q.evaluate(valueOf).value_or(*value) == *value;
     if (!same || (nonNegative && *value < 0) || (zero && *value != 0)) {
       if (++tally.wrong < 5)
-        std::printf("WRONG: %s, under the facts %s, is %ld at %s\n", p.text().c_str(), q.text().c_str(),
+        std::printf("WRONG: %s (%s) is %ld at %s\n", p.text().c_str(),
+                    !same         ? "normal form"
+                    : nonNegative ? "proved >= 0"
+                                  : "proved 0",
                     static_cast<long>(*value), Facts::text(values).c_str());
+      for (const Polynomial &fact : assumed)
+        std::printf("  given %s >= 0\n", fact.text().c_str());
+      for (auto &[name, definition] : facts.definitions())
+        std::printf("  %s is %s\n", name->name.c_str(), definition.text().c_str());
     }
   }
   if (samples >= 20 && held) {
