@@ -1,0 +1,234 @@
+// A body of the program becomes the body of a function: sizes first, then one op per value.
+#include "import/Functions.h"
+#include "import/Equations.h"
+#include "import/Types.h"
+#include "ops/Ops.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace nacre {
+
+namespace {
+
+class FunctionImport {
+public:
+  FunctionImport(const Program &program, const FunctionParts &parts, mlir::OpBuilder &module)
+      : program(program), parts(parts), context(*module.getContext()), location(importSpan(parts.span, context)),
+        function(mlir::func::FuncOp::create(module, location, parts.name, module.getFunctionType({}, {}))),
+        builder(&context), atStart(function.addEntryBlock(), function.getBody().front().begin()) {
+    auto marker = mlir::func::ReturnOp::create(atStart, location); // sizes go before it, values after
+    builder.setInsertionPointToEnd(&function.getBody().front());
+    atStart.setInsertionPoint(marker);
+    start = marker;
+  }
+
+  llvm::FailureOr<mlir::func::FuncOp> run() {
+    Sizes sizeValues(atStart, location);
+    sizes = &sizeValues;
+    Equations equationImport(builder, sizeValues);
+    equations = &equationImport;
+    if (parts.dimensions)
+      for (const DimensionName &dimension : *parts.dimensions)
+        sizeValues.define(dimension.atom, addArgument(builder.getIndexType(), "nacre.dimension",
+                                                      builder.getStringAttr(dimension.name)));
+    addWeights(*parts.body);
+    for (auto [number, type] : llvm::enumerate(parts.arguments))
+      arguments.push_back(addTensor(type, "nacre.argument", builder.getI64IntegerAttr(number)));
+
+    std::vector<mlir::Value> values = importBody(*parts.body, arguments);
+    llvm::SmallVector<mlir::Value> results;
+    llvm::SmallVector<mlir::Type> types;
+    for (ValueId result : parts.body->results) {
+      results.push_back(values[result]);
+      types.push_back(values[result].getType());
+    }
+    mlir::func::ReturnOp::create(builder, location, results);
+    start->erase();
+    function.setFunctionType(builder.getFunctionType(function.getBody().front().getArgumentTypes(), types));
+    for (auto [number, attributes] : llvm::enumerate(argumentAttributes))
+      function.setArgAttrs(number, attributes);
+    for (auto [number, result] : llvm::enumerate(parts.body->results)) {
+      function.setResultAttr(number, "nacre.result", builder.getI64IntegerAttr(number));
+      if (auto extents = extentsAttribute(parts.body->values[result].type))
+        function.setResultAttr(number, "nacre.extents", extents);
+    }
+    if (!sizeValues.complete())
+      return function.emitError() << "the size `" << sizeValues.missing << "` is no dimension of " << parts.name;
+    if (failed)
+      return llvm::failure();
+    return function;
+  }
+
+private:
+  mlir::Value addArgument(mlir::Type type, llvm::StringRef role, mlir::Attribute detail) {
+    argumentAttributes.emplace_back();
+    argumentAttributes.back().set(builder.getStringAttr(role), detail);
+    return function.getBody().front().addArgument(type, location);
+  }
+
+  mlir::Value addTensor(const TensorType &type, llvm::StringRef role, mlir::Attribute detail) {
+    mlir::Value argument = addArgument(importTensor(type), role, detail);
+    if (auto extents = extentsAttribute(type))
+      argumentAttributes.back().set(builder.getStringAttr("nacre.extents"), extents);
+    return argument;
+  }
+
+  /// Weights that the body reads, each once, in the order of models and numbers.
+  void addWeights(const Body &body) {
+    std::map<std::pair<uint32_t, uint32_t>, const TensorType *> found;
+    collectWeights(body, found);
+    for (const auto &[key, type] : found) {
+      auto [model, number] = key;
+      mlir::Value argument = addTensor(*type, "nacre.weight", builder.getDenseI64ArrayAttr({model, number}));
+      argumentAttributes.back().set(builder.getStringAttr("nacre.path"),
+                                    builder.getStringAttr(program.models[model].weights[number].path));
+      weights[key] = argument;
+    }
+  }
+
+  void collectWeights(const Body &body, std::map<std::pair<uint32_t, uint32_t>, const TensorType *> &found) {
+    for (const Value &value : body.values) {
+      if (value.kind == Value::Kind::Weight)
+        found[{value.model, value.number}] = &value.type;
+      if (value.inner)
+        collectWeights(*value.inner, found);
+    }
+  }
+
+  // ---- types --------------------------------------------------------------------------------------------------------
+  /// Extents over the sizes met so far; a polynomial that turns out constant makes the type static on that axis.
+  llvm::SmallVector<mlir::AffineExpr> extents(const TensorType &type, AffineSpace &space) {
+    llvm::SmallVector<mlir::AffineExpr> list;
+    for (const Polynomial &extent : type.extents)
+      list.push_back(sizes->affine(extent, space));
+    return list;
+  }
+
+  mlir::RankedTensorType tensorOf(Scalar element, llvm::ArrayRef<mlir::AffineExpr> extents) {
+    llvm::SmallVector<int64_t> shape;
+    for (mlir::AffineExpr extent : extents) {
+      auto constant = llvm::dyn_cast<mlir::AffineConstantExpr>(extent);
+      shape.push_back(constant ? constant.getValue() : mlir::ShapedType::kDynamic);
+    }
+    return mlir::RankedTensorType::get(shape, importType(element, context));
+  }
+
+  mlir::RankedTensorType importTensor(const TensorType &type) {
+    AffineSpace space;
+    return tensorOf(type.element, extents(type, space));
+  }
+
+  /// The shape over the dimensions of the function.
+  mlir::AffineMapAttr extentsAttribute(const TensorType &type) {
+    llvm::SmallVector<const Atom *> names;
+    if (parts.dimensions)
+      for (const DimensionName &dimension : *parts.dimensions)
+        names.push_back(dimension.atom);
+    llvm::SmallVector<mlir::AffineExpr> list;
+    for (const Polynomial &extent : type.extents) {
+      list.push_back(Sizes::expression(extent, names, context));
+      if (!list.back()) {
+        function.emitError() << "the extent `" << extent.text() << "` of an argument or result is no expression of sizes";
+        failed = true;
+        return {};
+      }
+    }
+    return mlir::AffineMapAttr::get(mlir::AffineMap::get(0, names.size(), list, &context));
+  }
+
+  // ---- values -------------------------------------------------------------------------------------------------------
+  std::vector<mlir::Value> importBody(const Body &body, const std::vector<mlir::Value> &inputs) {
+    std::vector<mlir::Value> values;
+    for (const Value &value : body.values)
+      values.push_back(importValue(value, values, inputs));
+    return values;
+  }
+
+  mlir::Value importValue(const Value &value, const std::vector<mlir::Value> &values,
+                          const std::vector<mlir::Value> &inputs) {
+    mlir::Location place = value.location ? importLocation(value.location, context) : location;
+    AffineSpace space;
+    llvm::SmallVector<mlir::Value> operands;
+    for (ValueId operand : value.operands)
+      operands.push_back(values[operand]);
+    switch (value.kind) {
+    case Value::Kind::Argument:
+      return inputs[value.number];
+    case Value::Kind::Weight:
+      return weights[{value.model, value.number}];
+    case Value::Kind::Constant:
+      return ConstantOp::create(builder, place, constant(value));
+    case Value::Kind::Equation:
+      return equations->import(value, values, place);
+    case Value::Kind::Reshape:
+    case Value::Kind::Concat: {
+      auto list = extents(value.type, space);
+      auto map = mlir::AffineMapAttr::get(mlir::AffineMap::get(0, space.sizes.size(), list, &context));
+      auto type = tensorOf(value.type.element, list);
+      if (value.kind == Value::Kind::Reshape)
+        return ReshapeOp::create(builder, place, type, operands[0], space.sizes, map);
+      return ConcatOp::create(builder, place, type, operands, space.sizes, map, builder.getI64IntegerAttr(value.axis));
+    }
+    case Value::Kind::Keep:
+      return keep(value, operands, place);
+    }
+    return {};
+  }
+
+  mlir::ElementsAttr constant(const Value &value) {
+    mlir::RankedTensorType type = importTensor(value.type);
+    mlir::Type element = type.getElementType();
+    llvm::SmallVector<mlir::Attribute> numbers;
+    for (double number : value.numbers)
+      numbers.push_back(llvm::isa<mlir::FloatType>(element)
+                            ? mlir::Attribute(mlir::FloatAttr::get(element, number))
+                            : mlir::IntegerAttr::get(element, integer(number, element)));
+    return mlir::DenseElementsAttr::get(type, numbers);
+  }
+
+  static llvm::APInt integer(double number, mlir::Type type) {
+    bool isUnsigned = type.isUnsignedInteger();
+    uint64_t bits = isUnsigned ? static_cast<uint64_t>(number) : static_cast<uint64_t>(static_cast<int64_t>(number));
+    return llvm::APInt(type.getIntOrFloatBitWidth(), bits, !isUnsigned, /*implicitTrunc=*/true);
+  }
+
+  mlir::Value keep(const Value &value, llvm::ArrayRef<mlir::Value> operands, mlir::Location place) {
+    mlir::Block *block = new mlir::Block;
+    std::vector<mlir::Value> inputs;
+    for (mlir::Value operand : operands)
+      inputs.push_back(block->addArgument(operand.getType(), place));
+    mlir::OpBuilder::InsertionGuard guard(builder);
+    mlir::Block *outer = builder.getBlock();
+    builder.setInsertionPointToEnd(block);
+    mlir::Value result = importBody(*value.inner, inputs)[value.inner->results.front()];
+    YieldOp::create(builder, place, result);
+    builder.setInsertionPointToEnd(outer);
+    std::vector<llvm::StringRef> promises(value.promises.begin(), value.promises.end());
+    auto op = KeepOp::create(builder, place, result.getType(), builder.getStringAttr(value.name), operands,
+                             promises.empty() ? mlir::ArrayAttr() : builder.getStrArrayAttr(promises));
+    op.getBody().push_back(block);
+    return op.getResult();
+  }
+
+  const Program &program;
+  const FunctionParts &parts;
+  mlir::MLIRContext &context;
+  mlir::Location location;
+  mlir::func::FuncOp function;
+  mlir::OpBuilder builder, atStart;
+  mlir::Operation *start = nullptr;
+  Sizes *sizes = nullptr;
+  Equations *equations = nullptr;
+  std::vector<mlir::NamedAttrList> argumentAttributes;
+  std::vector<mlir::Value> arguments;
+  std::map<std::pair<uint32_t, uint32_t>, mlir::Value> weights;
+  bool failed = false;
+};
+
+} // namespace
+
+llvm::FailureOr<mlir::func::FuncOp> importFunction(const Program &program, const FunctionParts &parts,
+                                                   mlir::OpBuilder &module) {
+  return FunctionImport(program, parts, module).run();
+}
+
+} // namespace nacre

@@ -1,0 +1,13 @@
+// The checked program as a module of nacre ops.
+#pragma once
+#include "program/Program.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace nacre {
+
+/// One function per entry, test and initialiser. Null after errors were reported to the context: each is a mistake of
+/// the front end, never of the user.
+mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &, mlir::MLIRContext &);
+
+} // namespace nacre

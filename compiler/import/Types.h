@@ -1,0 +1,14 @@
+// Types and places of the front end in MLIR's terms.
+#pragma once
+#include "program/Program.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Location.h"
+
+namespace nacre {
+
+mlir::Type importType(Scalar, mlir::MLIRContext &);
+mlir::Location importSpan(const Span &, mlir::MLIRContext &);
+/// The place, the calls that led to it, and the layer path as a name around them.
+mlir::Location importLocation(const Location *, mlir::MLIRContext &);
+
+} // namespace nacre
