@@ -43,7 +43,7 @@ def onnx_model(workload):
             add("BatchNormalization", [weight(f"{a[0]}.{part}") for part in ("weight", "bias", "running_mean", "running_var")], epsilon=1e-5)
     graph = helper.make_graph(
         nodes, workload.name, [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in workload.inputs.items()],
-        [helper.make_tensor_value_info(current, TensorProto.FLOAT, None)], [numpy_helper.from_array(v, n) for n, v in used.items()])
+        [helper.make_tensor_value_info(current, TensorProto.FLOAT, workload.reference().shape)], [numpy_helper.from_array(v, n) for n, v in used.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
     onnx.checker.check_model(model)
