@@ -1,0 +1,119 @@
+// Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
+#include "Loops.h"
+#include "Passes.h"
+#include "Tile.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace nacre {
+#define GEN_PASS_DEF_EMITLOOPS
+#define GEN_PASS_DEF_SCALARLOOPS
+#include "lower/loops/Passes.h.inc"
+
+using namespace loops;
+
+/// A copy between buffers is an elementwise op like any other.
+static void copiesToLinalg(func::FuncOp function) {
+  SmallVector<memref::CopyOp> copies;
+  function.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
+  for (memref::CopyOp copy : copies) {
+    OpBuilder builder(copy);
+    linalg::makeMemRefCopyOp(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
+    copy.erase();
+  }
+}
+
+static LogicalResult toScalarLoops(linalg::LinalgOp op) {
+  IRRewriter rewriter(op);
+  if (failed(linalg::linalgOpToLoops(rewriter, op)))
+    return op.emitError("cannot be turned into loops");
+  rewriter.eraseOp(op);
+  return success();
+}
+
+namespace {
+struct Planned {
+  Kernel kernel;
+  std::optional<Tile> tile;
+};
+
+struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
+  using EmitLoopsBase::EmitLoopsBase;
+
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    copiesToLinalg(function);
+    for (Planned &planned : plan(function))
+      if (failed(emit(planned)))
+        return signalPassFailure();
+  }
+
+  /// Fills come last, so that the ops that read their result can take them in.
+  std::vector<Planned> plan(func::FuncOp function) {
+    SmallVector<linalg::LinalgOp> ops, fills;
+    function.walk([&](linalg::LinalgOp op) { (isa<linalg::FillOp>(op) ? fills : ops).push_back(op); });
+    ops.append(fills);
+    std::vector<Planned> result;
+    llvm::SmallPtrSet<Operation *, 32> taken;
+    for (linalg::LinalgOp op : ops) {
+      if (taken.contains(op))
+        continue;
+      for (bool epilogues : {true, false}) {
+        llvm::SmallPtrSet<Operation *, 32> takenThen = taken;
+        Planned planned{makeKernel(op), std::nullopt};
+        absorbNeighbours(planned.kernel, takenThen, epilogues);
+        planned.tile = chooseTile(planned.kernel, vectorBits);
+        if (!planned.tile && epilogues)
+          continue;
+        if (planned.tile) {
+          taken = takenThen;
+        } else {
+          planned.kernel = makeKernel(op);
+          taken.insert(op);
+        }
+        result.push_back(std::move(planned));
+        break;
+      }
+    }
+    return result;
+  }
+
+  LogicalResult emit(Planned &planned) {
+    Kernel &kernel = planned.kernel;
+    linalg::LinalgOp last = kernel.steps.back().op;
+    if (!planned.tile)
+      return toScalarLoops(last);
+    OpBuilder builder(last);
+    PointEmitter emitter(builder, kernel.root().op.getLoc());
+    EmitOptions options{vectorBits, threads};
+    if (planned.tile->across)
+      emitReduceAcross(emitter, kernel, *planned.tile, options);
+    else
+      emitTileKernel(emitter, kernel, *planned.tile, options);
+    for (Operation *op : kernel.absorbed)
+      op->erase();
+    last->erase();
+    return success();
+  }
+};
+
+struct ScalarLoopsPass : impl::ScalarLoopsBase<ScalarLoopsPass> {
+  void runOnOperation() override {
+    copiesToLinalg(getOperation());
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    for (linalg::LinalgOp op : ops)
+      if (failed(toScalarLoops(op)))
+        return signalPassFailure();
+  }
+};
+} // namespace
+} // namespace nacre

@@ -1,0 +1,24 @@
+// From linalg on buffers to loops: what the rest of the compiler asks of this folder.
+#pragma once
+#include <memory>
+
+namespace mlir {
+class OpPassManager;
+class Pass;
+} // namespace mlir
+
+namespace nacre {
+
+struct LoopsOptions {
+  unsigned vectorBits = 512; // of a vector register of the target: 128, 256 or 512
+  bool threads = true;       // share out large kernels
+  bool optimise = true;      // false: the reference, plain loops
+};
+
+/// Bufferised module in, scf/vector/memref/arith loops over one arena out.
+void buildLoopsPipeline(mlir::OpPassManager &manager, const LoopsOptions &options);
+
+/// On linalg on tensors: operands that tiles would read badly are packed into panels. Before weight-only work is hoisted.
+void buildPackPipeline(mlir::OpPassManager &manager, const LoopsOptions &options);
+
+} // namespace nacre

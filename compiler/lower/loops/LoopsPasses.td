@@ -1,0 +1,30 @@
+// One record per pass on buffers and loops.
+#ifndef NACRE_LOOPS_PASSES
+#define NACRE_LOOPS_PASSES
+include "mlir/Pass/PassBase.td"
+
+def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
+  let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
+  let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
+                 Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::linalg::LinalgDialect"];
+}
+def ScalarLoops : Pass<"nacre-scalar-loops", "::mlir::func::FuncOp"> {
+  let summary = "linalg on buffers becomes plain loops: the reference";
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect", "::mlir::affine::AffineDialect"];
+}
+def ApproximateMath : Pass<"nacre-approximate-math", "::mlir::func::FuncOp"> {
+  let summary = "functions of vectors become polynomials; scalars stay calls of the C library";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+def OutlineParallel : Pass<"nacre-outline-parallel", "::mlir::ModuleOp"> {
+  let summary = "parallel nests become functions of a range, called through the thread pool";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::scf::SCFDialect"];
+}
+def CallThreadPool : Pass<"nacre-call-thread-pool", "::mlir::ModuleOp"> {
+  let summary = "on LLVM IR: calls of outlined nests become calls of nacre_parallel_for";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+#endif

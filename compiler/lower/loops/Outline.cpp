@@ -1,0 +1,76 @@
+// Parallel nests become functions of a range:
+//   scf.for %i = 0 to %n {nacre.grain = g} { ... }  =>  call @entry.body0(0, %n, captured...) {nacre.grain = g}
+// CallThreadPool turns that call into one of the pool once everything is LLVM IR.
+#include "Passes.h"
+#include "ParallelLoop.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+
+namespace nacre {
+#define GEN_PASS_DEF_OUTLINEPARALLEL
+#include "lower/loops/Passes.h.inc"
+
+namespace {
+struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
+  void runOnOperation() override {
+    SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
+    for (func::FuncOp function : functions) {
+      SmallVector<scf::ForOp> nests;
+      function.walk<WalkOrder::PreOrder>([&](scf::ForOp loop) {
+        if (!loop->hasAttr(loops::grainAttribute))
+          return WalkResult::advance();
+        nests.push_back(loop);
+        return WalkResult::skip();
+      });
+      for (auto [number, nest] : llvm::enumerate(nests))
+        outline(function, nest, number);
+    }
+  }
+
+  void outline(func::FuncOp function, scf::ForOp nest, unsigned number) {
+    llvm::SetVector<Value> used;
+    getUsedValuesDefinedAbove(nest.getRegion(), used);
+    SmallVector<Value> captured, constants;
+    for (Value value : used) {
+      Operation *definition = value.getDefiningOp();
+      bool isConstant = definition && definition->hasTrait<OpTrait::ConstantLike>();
+      (isConstant ? constants : captured).push_back(value);
+    }
+    OpBuilder builder(nest);
+    Location loc = nest.getLoc();
+    SmallVector<Type> types{builder.getIndexType(), builder.getIndexType()};
+    llvm::append_range(types, ValueRange(captured).getTypes());
+
+    OpBuilder inModule(function);
+    std::string name = (function.getName() + ".body" + Twine(number)).str();
+    auto body = func::FuncOp::create(inModule, loc, name, builder.getFunctionType(types, {}));
+    body.setPrivate();
+    Block *block = body.addEntryBlock();
+    OpBuilder inside = OpBuilder::atBlockBegin(block);
+    IRMapping mapping;
+    for (Value constant : constants)
+      mapping.map(constant, inside.clone(*constant.getDefiningOp())->getResult(0));
+    for (auto [value, argument] : llvm::zip(captured, block->getArguments().drop_front(2)))
+      mapping.map(value, argument);
+    Value one = arith::ConstantIndexOp::create(inside, loc, 1);
+    auto loop = scf::ForOp::create(inside, loc, block->getArgument(0), block->getArgument(1), one);
+    func::ReturnOp::create(inside, loc);
+    mapping.map(nest.getInductionVar(), loop.getInductionVar());
+    OpBuilder inLoop = OpBuilder::atBlockBegin(loop.getBody());
+    for (Operation &op : nest.getBody()->without_terminator())
+      inLoop.clone(op, mapping);
+
+    SmallVector<Value> operands{nest.getLowerBound(), nest.getUpperBound()};
+    llvm::append_range(operands, captured);
+    auto call = func::CallOp::create(builder, loc, body, operands);
+    call->setAttr(loops::grainAttribute, nest->getAttr(loops::grainAttribute));
+    nest.erase();
+  }
+};
+} // namespace
+} // namespace nacre

@@ -1,0 +1,23 @@
+// The passes on buffers and loops (the records are in LoopsPasses.td).
+#pragma once
+#include "mlir/Pass/Pass.h"
+
+namespace mlir {
+namespace affine { class AffineDialect; }
+namespace arith { class ArithDialect; }
+namespace func { class FuncDialect; class FuncOp; }
+namespace linalg { class LinalgDialect; }
+namespace LLVM { class LLVMDialect; }
+namespace math { class MathDialect; }
+namespace memref { class MemRefDialect; }
+namespace scf { class SCFDialect; }
+namespace tensor { class TensorDialect; }
+namespace vector { class VectorDialect; }
+} // namespace mlir
+
+namespace nacre {
+#define GEN_PASS_DECL
+#include "lower/loops/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "lower/loops/Passes.h.inc"
+} // namespace nacre

@@ -1,0 +1,51 @@
+// The plan of a kernel: which dim moves through the lanes, how many rows and vectors a register tile has, and what one
+// parallel iteration covers. ChooseTile decides, TileKernel and ReduceAcross emit.
+#ifndef NACRE_LOWER_LOOPS_TILE_H
+#define NACRE_LOWER_LOOPS_TILE_H
+
+#include "ParallelLoop.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace nacre::loops {
+
+struct Tile {
+  unsigned lane = 0;      // the dim of the lanes
+  int64_t lanes = 1;      // elements of a vector
+  bool across = false;    // the lanes run over a reduction dim and are summed at the end
+  int64_t vectors = 1;    // vectors side by side in a tile
+  int row = -1;           // the dim of the tile's rows, or -1
+  int64_t rows = 1;       // rows of a tile
+  int64_t group = 1;      // tiles side by side in one parallel iteration; one row takes them all at once
+  int64_t rowBlock = 0;   // rows of one parallel iteration; 0: all of them
+  bool columnsParallel = false; // columns are an axis of the parallel nest
+  bool columnsOutermost = false;
+};
+
+/// The plan, or nothing where only scalar code is right.
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits);
+
+/// How a reduction combines two partial results, by the op in the root's body; nothing if it is no such reduction.
+struct Combiner {
+  mlir::Operation *op;
+  mlir::vector::CombiningKind kind;
+};
+std::optional<llvm::SmallVector<Combiner>> combinersOf(mlir::linalg::LinalgOp root);
+
+struct EmitOptions {
+  unsigned vectorBits = 512;
+  bool threads = true;
+};
+void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+void emitReduceAcross(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+
+/// The extents of the kernel's dims, materialised where they are dynamic.
+llvm::SmallVector<Count> extentsOf(PointEmitter &emitter, const Kernel &kernel);
+
+/// Runs the epilogues of a kernel on the root's results at one point and stores what must be stored.
+void finish(PointEmitter &emitter, const Kernel &kernel, llvm::ArrayRef<mlir::Value> results, const Point &point);
+
+/// Ops in the bodies of the kernel, loads included: the cost of one point.
+int64_t bodyCost(const Kernel &kernel, bool rootOnly);
+
+} // namespace nacre::loops
+#endif
