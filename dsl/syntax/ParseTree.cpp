@@ -80,7 +80,7 @@ ParseTree::ParseTree(const SourceFile &source, Diagnostics &diagnostics) : sourc
     return;
   } catch (antlr4::ParseCancellationException &) {
   }
-  reportSyntaxErrors(*this, *stream, *parser, diagnostics);
+  reportSyntaxErrors(*this, *parser, diagnostics);
 }
 
 Span ParseTree::span(const antlr4::Token *token) const {
