@@ -1,4 +1,4 @@
-"""Formatting of the tree: C and C++ by clang-format, .nacre by `nacre fmt`. Lists what differs, or rewrites it (--write).
+"""Formatting of the tree: C and C++ by clang-format, .nacre by the formatter of `nacre fmt`. Lists what differs, or rewrites it (--write).
 
 test/run.py calls check() so that an unformatted file is a failed test.
 """
@@ -44,10 +44,10 @@ def differs(command, file, write):
 
 def check(build, write=False):
     """One message per file that is not as its formatter prints it; also how many files were looked at."""
-    nacre = os.path.join(build, "bin", "nacre")
+    front = os.path.join(build, "bin", "nacre-front")   # prints the canonical text; `nacre fmt` writes it
     jobs = [([CLANG_FORMAT], f) for f in c_files()]
-    if os.path.exists(nacre):
-        jobs += [([nacre, "fmt", "--stdout"], f) for f in nacre_files()]
+    if os.path.exists(front):
+        jobs += [([front, "fmt"], f) for f in nacre_files()]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         messages = list(pool.map(lambda job: differs(*job, write), jobs))
     return [m for m in messages if m], len(jobs)
