@@ -89,6 +89,8 @@ void Layout::comment(const Doc *doc) {
 void Layout::flat(const Doc *doc) {
   if (doc->kind == Doc::Kind::Text || doc->kind == Doc::Kind::Line)
     put(doc->text);
+  if (doc->kind == Doc::Kind::Hang)
+    put(" ");
   for (size_t i = 0; i < doc->children.size(); ++i) {
     if (doc->kind == Doc::Kind::Bracket && i > 1 && i + 1 < doc->children.size())
       put(" ");
@@ -132,6 +134,18 @@ void Layout::print(const Doc *doc, int tail) {
     indent = (mustBreak ? indent : column) + doc->amount;
     print(doc->children[0], tail);
     break;
+  case Doc::Kind::Hang: {
+    const Doc *child = doc->children[0];
+    bool here = !mustBreak && (fits(doc, tail) || !(doc->own || indent + doc->amount + child->flat + tail <= pageWidth));
+    if (here) {
+      put(" ");
+    } else {
+      indent += doc->amount;
+      newLine();
+    }
+    print(child, tail);
+    break;
+  }
   case Doc::Kind::Fill:
     if (fits(doc, tail))
       flat(doc);
@@ -251,7 +265,8 @@ void Layout::alignComments() {
 
 const Doc *Docs::keep(Doc doc) {
   using Kind = Doc::Kind;
-  bool open = true; // no place to break so far
+  bool open = doc.kind != Kind::Hang; // no place to break so far
+  doc.breakable |= doc.kind == Kind::Hang;
   for (size_t i = 0; i < doc.children.size(); ++i) {
     const Doc *child = doc.children[i];
     int gap = doc.kind == Kind::Bracket && i > 1 && i + 1 < doc.children.size();
@@ -320,6 +335,15 @@ const Doc *Docs::align(const Doc *child, int amount) {
   doc.kind = Doc::Kind::Align;
   doc.amount = amount;
   doc.children = {child};
+  return keep(std::move(doc));
+}
+const Doc *Docs::hang(int amount, const Doc *child, bool ownLine) {
+  Doc doc;
+  doc.kind = Doc::Kind::Hang;
+  doc.amount = amount;
+  doc.own = ownLine;
+  doc.children = {child};
+  doc.flat = 1; // the space
   return keep(std::move(doc));
 }
 const Doc *Docs::fill(std::vector<const Doc *> children) {

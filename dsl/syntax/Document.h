@@ -20,6 +20,8 @@ struct Doc {
     Group,    // flat if that fits, else its own lines break
     Nest,     // new lines inside are `amount` further right than outside
     Align,    // .. than the column where it begins
+    Hang,     // behind a space if it fits there flat, else `amount` in on a line of its own if it fits there flat, else
+              // behind the space; `own`: else on the line of its own
     Fill,     // children alternate: item, Line, item ..; only those lines break whose next item does not fit
     Bracket,  // first child: opener, last: closer, between: items with their commas; see Layout
   } kind = Kind::Text;
@@ -28,7 +30,8 @@ struct Doc {
     Rows,   // one item per line, aligned behind the opener
     Column, // one item per line, opener and closer on lines of their own
   } layout = Layout::Fill;
-  bool own = false, blank = false, breakable = false;
+  bool own = false; // of a Comment or a Hang
+  bool blank = false, breakable = false;
   int amount = 0;
   int flat = 0; // width when flat; `never` if it cannot be
   int head = 0; // width up to the first place that can break
@@ -48,6 +51,7 @@ public:
   const Doc *group(const Doc *);
   const Doc *nest(int amount, const Doc *);
   const Doc *align(const Doc *, int amount = 0);
+  const Doc *hang(int amount, const Doc *, bool ownLine);
   const Doc *fill(std::vector<const Doc *>);
   const Doc *bracket(std::vector<const Doc *>, Doc::Layout);
 

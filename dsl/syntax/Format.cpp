@@ -93,8 +93,8 @@ private:
       parts.push_back(docs.comment(trimmed(tree.text(comment)), true));
       previous = comment;
     }
-    if (previous && lineOf(token) > lineOf(previous) + 1 && token->getType() != Token::EOF)
-      parts.push_back(docs.lineBreak(true));
+    if (previous && token->getType() != Token::EOF)
+      parts.push_back(docs.lineBreak(lineOf(token) > lineOf(previous) + 1));
     return parts;
   }
   const Doc *leading(const Token *token) { return docs.concat(commentsBefore(token)); }
@@ -257,6 +257,10 @@ private:
         i = close;
         continue;
       }
+      if (i > from && hangs(rule, i)) {
+        parts.push_back(docs.hang(4, expression(children[i]), mark(children[i - 1]) == ":"));
+        continue;
+      }
       if (i > from && spaceBetween(rule, i))
         parts.push_back(breaksBefore(rule, i) ? docs.nest(4, docs.line()) : docs.text(" "));
       bool nested = !parts.empty() && breaksBefore(rule, i);
@@ -264,6 +268,18 @@ private:
       parts.push_back(nested ? docs.nest(4, child) : child);
     }
     return docs.concat(parts);
+  }
+  /// A value that would rather move to the next line than break: a choice or a sum behind `=`, and any of a setting.
+  bool hangs(Rule *rule, size_t i) const {
+    auto *value = dynamic_cast<P::ExprContext *>(rule->children[i]);
+    std::string_view before = mark(rule->children[i - 1]);
+    if (!value || value->children.size() == 1)
+      return false;
+    if (rule->getRuleIndex() == P::RuleSetting)
+      return before == ":";
+    bool assigns = before == "=" || before == "-" || before == "+=";
+    bool operates = mark(value->children[0]) == "if" || (rank(mark(value->children[1])) % 5 != 0);
+    return rule->getRuleIndex() == P::RuleStmt && assigns && operates;
   }
   /// `over i, j` and `when c` may stand on a line of their own.
   bool breaksBefore(Rule *rule, size_t i) const {
@@ -350,8 +366,7 @@ private:
     List parts;
     for (size_t i = 0; i < rule->children.size(); ++i) {
       std::string_view text = mark(rule->children[i]);
-      std::string_view before = i ? mark(rule->children[i - 1]) : "";
-      if (i > 0 && text != "," && text != "}" && before != "{")
+      if (i > 0 && text != ",")
         parts.push_back(docs.text(" "));
       parts.push_back(expression(rule->children[i]));
     }
@@ -433,8 +448,7 @@ private:
       return signature;
     if (mark(children[i]) != "=")
       return docs.concat({signature, docs.text(" "), expression(children[i])});
-    const Doc *value = docs.nest(2, docs.concat({docs.line(), expression(children[i + 1])}));
-    return docs.concat({signature, docs.text(" "), expression(children[i]), docs.group(value)});
+    return docs.concat({signature, docs.text(" "), expression(children[i]), docs.hang(2, expression(children[i + 1]), true)});
   }
 
   const Doc *model(P::ModelDeclContext *context) {
@@ -504,31 +518,42 @@ private:
         continue;
       }
       List items = {result};
-      bool loose = false;
       for (; !spine.empty() && rank(mark(spine.back()->children[1])) == level; spine.pop_back())
-        loose |= chainItem(spine.back(), level, items);
+        chainItem(spine.back(), level, items);
       // `|>` hangs by two; other operators begin in the column of the first operand.
       result = items.size() == 1 ? items[0] : docs.align(docs.fill(items), level == 5 ? 2 : 0);
-      if (!loose)
-        result = docs.concat({result});
     }
     return result;
   }
 
   /// Appends `op operand` to a chain; a tight one (`a*b`) joins the item before it.
-  bool chainItem(P::ExprContext *context, int level, List &items) {
+  void chainItem(P::ExprContext *context, int level, List &items) {
     const auto &children = context->children;
-    const Doc *op = expression(children[1]), *operand = expression(children[2]);
+    const Doc *op = expression(children[1]);
     bool tight = level <= 2 && tree.span(lastOf(children[0])).end == tree.span(firstOf(children[1])).begin &&
                  tree.span(lastOf(children[1])).end == tree.span(firstOf(children[2])).begin;
     if (tight) {
-      items.back() = docs.concat({items.back(), op, operand});
-      return false;
+      items.back() = docs.concat({items.back(), op, expression(children[2])});
+      return;
     }
     bool keepBreak = level == 5 && newLineBetween(children[0], children[1]);
     items.push_back(keepBreak ? docs.lineBreak() : docs.line());
-    items.push_back(docs.concat({op, docs.text(" "), operand}));
-    return true;
+    auto *lambda = static_cast<P::ExprContext *>(children[2]);
+    auto *body = lambda->pattern() ? lambda->expr(0) : nullptr;
+    if (level != 5 || !body || body->children.size() != 3 || mark(body->children[1]) != "|>") {
+      items.push_back(docs.concat({op, docs.text(" "), expression(children[2])}));
+      return;
+    }
+    // `|> t => f(t) |> g`: the rest of the pipe is the body of `t => ..`, but reads on in the same column.
+    std::vector<P::ExprContext *> inner;
+    auto *innermost = body;
+    for (; innermost->children.size() == 3 && mark(innermost->children[1]) == "|>";
+         innermost = static_cast<P::ExprContext *>(innermost->children[0]))
+      inner.push_back(innermost);
+    items.push_back(docs.concat({op, docs.text(" "), expression(lambda->children[0]), docs.text(" "),
+                                 expression(lambda->children[1]), docs.text(" "), expression(innermost)}));
+    for (; !inner.empty(); inner.pop_back())
+      chainItem(inner.back(), level, items);
   }
 
   /// Members, subscripts, calls, and the operators that do not break.
@@ -561,8 +586,9 @@ private:
     List parts;
     for (P::ExprContext *one = context;;) {
       const auto &c = one->children; // if a then x else y
-      parts.insert(parts.end(), {expression(c[0]), docs.text(" "), expression(c[1]), docs.text(" "), expression(c[2]),
-                                 docs.text(" "), expression(c[3]), docs.line(), expression(c[4]), docs.text(" ")});
+      const Doc *then = docs.concat({docs.line(), expression(c[2]), docs.text(" "), expression(c[3])});
+      const Doc *first = docs.concat({expression(c[0]), docs.text(" "), expression(c[1]), docs.nest(4, then)});
+      parts.insert(parts.end(), {docs.group(first), docs.line(), expression(c[4]), docs.text(" ")});
       auto *otherwise = static_cast<P::ExprContext *>(c[5]);
       if (mark(otherwise->children[0]) != "if") {
         parts.push_back(expression(otherwise));
