@@ -1,0 +1,35 @@
+"""Builds the program that README.md shows, as it stands there, and compares its answers with the oracle's.
+
+    python readme.py NACRE SOURCE-TREE FOLDER
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+
+nacre, source, folder = sys.argv[1:]
+os.makedirs(folder, exist_ok=True)
+digits_folder = os.path.join(source, "examples", "02_digits")
+sys.path.insert(0, digits_folder)
+import digits  # noqa: E402
+
+with open(os.path.join(source, "README.md"), encoding="utf-8") as f:
+    program = re.search(r"^```\n(module .*?)^```$", f.read(), re.DOTALL | re.MULTILINE).group(1)
+model = os.path.join(folder, "digits.nacre")
+with open(model, "w", encoding="utf-8") as f:
+    f.write(program)
+shutil.copy(os.path.join(digits_folder, "mlp.safetensors"), folder)
+images, labels = digits.load()
+np.save(os.path.join(folder, "image.npy"), images[digits.split(labels)[1]])
+subprocess.run([nacre, "build", model, "-o", os.path.join(folder, "digits")], check=True)
+subprocess.run([os.path.join(folder, "digits"), "predict", f"image={folder}/image.npy", "--weights", f"{folder}/mlp.safetensors",
+                "--out", folder], check=True)
+logits = np.load(os.path.join(digits_folder, "expected", "mlp_logits.npy")).astype(np.float64)
+expected = np.exp(logits - logits.max(1, keepdims=True))
+expected /= expected.sum(1, keepdims=True)
+error = np.abs(np.load(os.path.join(folder, "result.npy")) - expected).max()
+print(f"README.md: {len(logits)} images, error {error:.1e}")
+assert error < 1e-5 and program.count("\n") <= 14
