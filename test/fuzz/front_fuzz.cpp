@@ -187,16 +187,53 @@ class Damage {
 public:
   Damage(unsigned seed, const std::vector<std::string> &corpus) : dice(seed), corpus(corpus) {}
 
+  /// Half of the programs keep their grammar, mostly, so that damage reaches the checker.
   std::string program() {
     std::string text = pick(corpus);
+    bool gently = below(2);
     for (size_t rounds = 1 + below(4); rounds > 0; --rounds)
-      text = below(4) == 0 ? bytes(text) : below(5) == 0 ? lines(text) : words(text);
+      text = gently ? kin(text) : below(4) == 0 ? bytes(text) : below(5) == 0 ? lines(text) : words(text);
     return text;
   }
 
 private:
   size_t below(size_t bound) { return bound ? dice() % bound : 0; }
   template <typename T> const T &pick(const std::vector<T> &all) { return all[below(all.size())]; }
+
+  /// A name for a name, a number for a number, an operator for an operator.
+  std::string kin(const std::string &text) {
+    std::vector<std::string> all = tokens(text);
+    const std::vector<std::string> other = below(4) ? all : tokens(pick(corpus));
+    static const std::vector<std::string> numbers = {" 0",  " 1", " 2", " 3", " 5", " 64", " 9223372036854775807",
+                                                     " 1.5"};
+    static const std::vector<std::string> operators = {"+", "-", "*", "/", "%", "<", "^"};
+    auto family = [](const std::string &token) {
+      unsigned char last = token.empty() ? ' ' : static_cast<unsigned char>(token.back());
+      size_t start = token.find_first_not_of(" \n\t\r");
+      if (start == std::string::npos || token[start] == '#')
+        return 0;
+      if (std::isdigit(static_cast<unsigned char>(token[start])))
+        return 1;
+      return std::isalnum(last) || last == '_' ? 2 : std::strchr("+-*/%<^", last) ? 3 : last == '"' ? 4 : 0;
+    };
+    for (int attempts = 0; attempts < 50 && !all.empty() && !other.empty(); ++attempts) {
+      std::string &token = all[below(all.size())];
+      int wanted = family(token);
+      std::string found = wanted == 1 && below(2) ? pick(numbers) : wanted == 3 ? pick(operators) : pick(other);
+      if (!wanted || family(found) != wanted || found == token)
+        continue;
+      token = found;
+      break;
+    }
+    return join(all);
+  }
+
+  static std::string join(const std::vector<std::string> &all) {
+    std::string joined;
+    for (const std::string &piece : all)
+      joined += piece;
+    return joined;
+  }
 
   std::string words(const std::string &text) {
     std::vector<std::string> all = tokens(text);
@@ -236,10 +273,7 @@ private:
         piece += pieces[below(3) ? 21 : below(std::size(pieces))];
       all.insert(at(), piece);
     }
-    std::string joined;
-    for (const std::string &token : all)
-      joined += token;
-    return joined;
+    return join(all);
   }
 
   std::string lines(const std::string &text) {
@@ -260,10 +294,7 @@ private:
     else
       all.insert(place, other.begin() + static_cast<std::ptrdiff_t>(from),
                  other.begin() + static_cast<std::ptrdiff_t>(std::min(other.size(), from + count)));
-    std::string joined;
-    for (const std::string &line : all)
-      joined += line;
-    return joined;
+    return join(all);
   }
 
   std::string bytes(std::string text) {
@@ -295,7 +326,7 @@ private:
 
 // ---- the front end on one program
 
-enum Verdict { Accepted = 0, Refused = 1, Silent = 70, BadReport, UnstableFormat, BrokenFormat };
+enum Verdict { Accepted = 0, Refused = 1, Silent = 70, BadReport, UnstableFormat, BrokenFormat, ChangedMeaning };
 
 const char *explain(int status) {
   switch (status) {
@@ -307,6 +338,8 @@ const char *explain(int status) {
     return "formatting twice is not formatting once";
   case BrokenFormat:
     return "the formatted program does not parse";
+  case ChangedMeaning:
+    return "formatting changes the syntax tree";
   default:
     return "unexpected exit status";
   }
@@ -335,11 +368,14 @@ int runFrontEnd(const std::string &path, const Options &options) {
     const SourceFile *file = sources.load(path, problem);
     std::string once = file ? format(*file, diagnostics, ok) : "";
     if (ok) {
-      std::string twice = format(*sources.add("once.nacre", once), diagnostics, ok);
+      const SourceFile *formatted = sources.add("once.nacre", once);
+      std::string twice = format(*formatted, diagnostics, ok);
       if (!ok)
         return BrokenFormat;
       if (once != twice)
         return UnstableFormat;
+      if (dump(*parse(*file, diagnostics)) != dump(*parse(*formatted, diagnostics)))
+        return ChangedMeaning;
     }
   }
   SourceManager sources;
