@@ -46,7 +46,7 @@ config.substitutions += [
 config.environment["PYTHONPATH"] = os.path.join(config.nacre_source, "test")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 config.environment["NACRE_THREADS"] = "2"
-for name in "HOME", "TMPDIR", "CCACHE_DIR", "ASAN_OPTIONS":
+for name in "HOME", "TMPDIR", "CCACHE_DIR", "ASAN_OPTIONS", "NACRE_GOLDEN":
     if name in os.environ:
         config.environment[name] = os.environ[name]
 

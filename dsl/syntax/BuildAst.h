@@ -1,6 +1,7 @@
 // Parse tree to syntax tree.
 #pragma once
 #include "syntax/Ast.h"
+#include "syntax/Literals.h"
 #include "syntax/ParseTree.h"
 
 namespace nacre::syntax {
@@ -53,14 +54,12 @@ private:
   ast::Pattern pattern(P::PatternContext *);
   const ast::Type *type(P::TypeContext *);
   std::vector<const ast::Expr *> expressions(const std::vector<P::ExprContext *> &);
-  /// The text of a string token, its escapes resolved.
-  std::string unquote(const antlr4::Token *);
 
   ast::Name name(antlr4::ParserRuleContext *context) const {
     Span span = tree.span(context);
     return {std::string(span.text()), span};
   }
-  ast::Name stringName(const antlr4::Token *token) { return {unquote(token), tree.span(token)}; }
+  ast::Name stringName(const antlr4::Token *token) { return {stringValue(tree.text(token)), tree.span(token)}; }
   const ast::Expr *optional(P::ExprContext *e) { return e ? expression(e) : nullptr; }
   const ast::Type *optional(P::TypeContext *t) { return t ? type(t) : nullptr; }
   const ast::Block *optional(P::BlockContext *b) { return b ? block(b) : nullptr; }

@@ -1,8 +1,7 @@
 // Expressions, patterns and types of the syntax tree.
 #include "syntax/BuildAst.h"
+#include "syntax/Literals.h"
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iterator>
 
 namespace nacre::syntax {
@@ -120,7 +119,7 @@ const Expr *AstBuilder::primary(P::PrimaryContext *context) {
     return number(first);
   if (context->STRING()) {
     auto *string = file.make<StringExpr>(span);
-    string->value = unquote(first);
+    string->value = stringValue(span.text());
     return string;
   }
   std::string_view text = tree.text(first);
@@ -151,28 +150,16 @@ const Expr *AstBuilder::comprehension(P::PrimaryContext *context) {
   return result;
 }
 
+// Values that do not fit were refused when the tokens were looked at.
 const Expr *AstBuilder::number(const antlr4::Token *token) {
   Span span = tree.span(token);
-  std::string digits;
-  std::copy_if(span.text().begin(), span.text().end(), std::back_inserter(digits), [](char c) { return c != '_'; });
-  const char *end = digits.data() + digits.size();
-
   if (token->getType() == NacreParser::FLOAT) {
     auto *real = file.make<FloatExpr>(span);
-    // Beyond the range from_chars leaves the value alone; what is too small to tell from zero is zero.
-    auto [rest, code] = std::from_chars(digits.data(), end, real->value);
-    bool tiny = code == std::errc::result_out_of_range && digits.find("e-") + digits.find("E-") + 1 != std::string::npos;
-    if (code != std::errc() && !tiny)
-      error(Kind::BadNumber, "the number " + std::string(span.text()) + " is larger than 64-bit reals reach", span,
-            "infinity is written `inf`", "at most about 1.8e308");
+    real->value = realValue(span.text()).value_or(0);
     return real;
   }
   auto *integer = file.make<IntegerExpr>(span);
-  bool hexadecimal = digits.starts_with("0x");
-  auto [rest, code] = std::from_chars(digits.data() + (hexadecimal ? 2 : 0), end, integer->value, hexadecimal ? 16 : 10);
-  if (code != std::errc() || rest != end)
-    error(Kind::BadNumber, "the integer " + std::string(span.text()) + " does not fit 64 bits", span,
-          "a real number may be larger: write `1e19`", "at most 9223372036854775807");
+  integer->value = integerValue(span.text()).value_or(0);
   return integer;
 }
 
@@ -253,31 +240,6 @@ const ast::Type *AstBuilder::type(P::TypeContext *context) {
   result->form = ast::Type::Form::Record;
   for (auto *f : context->field())
     result->fields.push_back({f->name() ? name(f->name()) : Name(), type(f->type())});
-  return result;
-}
-
-std::string AstBuilder::unquote(const antlr4::Token *token) {
-  Span span = tree.span(token);
-  std::string_view text = span.text();
-  std::string result;
-  for (size_t i = 1; i + 1 < text.size(); ++i) {
-    if (text[i] != '\\') {
-      result += text[i];
-      continue;
-    }
-    static constexpr std::string_view escaped = "nrt\"\\", meant = "\n\r\t\"\\";
-    size_t which = escaped.find(text[++i]);
-    if (which != std::string_view::npos) {
-      result += meant[which];
-      continue;
-    }
-    auto begin = static_cast<uint32_t>(span.begin + i - 1), end = begin + 2;
-    while (end < span.end && (static_cast<unsigned char>(tree.source.text()[end]) & 0xC0) == 0x80)
-      ++end;
-    Span place{&tree.source, begin, end};
-    error(Kind::BadEscape, "`" + std::string(place.text()) + "` is no escape sequence", place,
-          "a backslash itself is written `\\\\`", "known are \\n \\r \\t \\\" \\\\");
-  }
   return result;
 }
 

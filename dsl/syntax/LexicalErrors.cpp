@@ -1,4 +1,5 @@
 // Characters that start no token, strings without an end, numbers that run into something else.
+#include "syntax/Literals.h"
 #include "syntax/SyntaxErrors.h"
 #include <algorithm>
 #include <iterator>
@@ -67,6 +68,22 @@ void reportCharacter(const ParseTree &tree, uint32_t place, Diagnostics &diagnos
   diagnostics.report({Kind::BadCharacter, headline, {{{&source, place, end}, ""}}, {}, hint});
 }
 
+void reportEscape(const ParseTree &tree, uint32_t begin, Diagnostics &diagnostics) {
+  const std::string &text = tree.source.text();
+  uint32_t end = begin + 2;
+  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    ++end;
+  Span place{&tree.source, begin, end};
+  if (text[begin + 1] == '\n' || text[begin + 1] == '\r') {
+    place.end = begin + 1;
+    diagnostics.report({Kind::UnterminatedString, "a string is not closed on its line", {{place, "the line ends here"}}, {},
+                        "close it with `\"`; a line break is written `\\n`"});
+    return;
+  }
+  diagnostics.report({Kind::BadEscape, "`" + std::string(place.text()) + "` is no escape sequence",
+                      {{place, "known are \\n \\r \\t \\\" \\\\"}}, {}, "a backslash itself is written `\\\\`"});
+}
+
 /// The run of words, digits and points around a number that is none.
 Span runFrom(const ParseTree &tree, size_t first) {
   const auto &tokens = tree.tokens();
@@ -83,8 +100,7 @@ Span runFrom(const ParseTree &tree, size_t first) {
 }
 
 /// Numbers whose ends the lexer found too early: `2x`, `1.`, `.5`, `1_000_`.
-bool reportNumbers(const ParseTree &tree, Diagnostics &diagnostics) {
-  bool fine = true;
+void reportNumbers(const ParseTree &tree, Diagnostics &diagnostics, std::vector<uint32_t> &places) {
   const auto &tokens = tree.tokens();
   for (size_t i = 0; i < tokens.size(); ++i) {
     bool number = tokens[i]->getType() == NacreParser::INT || tokens[i]->getType() == NacreParser::FLOAT;
@@ -117,15 +133,34 @@ bool reportNumbers(const ParseTree &tree, Diagnostics &diagnostics) {
     if (headline.empty())
       continue;
     diagnostics.report({Kind::BadNumber, headline, {{run, ""}}, {}, hint});
-    fine = false;
+    places.push_back(run.begin);
     while (i + 1 < tokens.size() && tree.span(tokens[i + 1]).begin < run.end)
       ++i;
   }
-  return fine;
+}
+
+/// Numbers that are written well and do not fit, and escapes that mean nothing. The parser need not mind them.
+void reportValues(const ParseTree &tree, Diagnostics &diagnostics) {
+  for (const antlr4::Token *token : tree.tokens()) {
+    Span span = tree.span(token);
+    std::string text(span.text());
+    if (token->getType() == NacreParser::INT && !text.ends_with('_') && !integerValue(text)) {
+      diagnostics.report({Kind::BadNumber, "the integer " + text + " does not fit 64 bits",
+                          {{span, "at most 9223372036854775807"}}, {}, "a real number may be larger: write `1e19`"});
+    } else if (token->getType() == NacreParser::FLOAT && !realValue(text)) {
+      diagnostics.report({Kind::BadNumber, "the number " + text + " is larger than 64-bit reals reach",
+                          {{span, "at most about 1.8e308"}}, {}, "infinity is written `inf`"});
+    } else if (token->getType() == NacreParser::STRING) {
+      std::vector<size_t> bad;
+      stringValue(text, &bad);
+      for (size_t at : bad)
+        reportEscape(tree, span.begin + static_cast<uint32_t>(at), diagnostics);
+    }
+  }
 }
 } // namespace
 
-bool reportLexicalErrors(const ParseTree &tree, const std::vector<uint32_t> &places, Diagnostics &diagnostics) {
+std::vector<uint32_t> reportLexicalErrors(const ParseTree &tree, std::vector<uint32_t> places, Diagnostics &diagnostics) {
   uint32_t lastLine = 0;
   for (uint32_t place : places) {
     uint32_t line = tree.source.position(place).line;
@@ -133,7 +168,9 @@ bool reportLexicalErrors(const ParseTree &tree, const std::vector<uint32_t> &pla
       reportCharacter(tree, place, diagnostics);
     lastLine = line;
   }
-  return reportNumbers(tree, diagnostics) && places.empty();
+  reportNumbers(tree, diagnostics, places);
+  reportValues(tree, diagnostics);
+  return places;
 }
 
 } // namespace nacre::syntax

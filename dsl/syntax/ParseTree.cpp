@@ -1,6 +1,7 @@
 #include "syntax/ParseTree.h"
 #include "syntax/Limits.h"
 #include "syntax/SyntaxErrors.h"
+#include <algorithm>
 
 namespace nacre::syntax {
 namespace {
@@ -35,6 +36,18 @@ std::vector<uint32_t> offsetsOfCodePoints(const std::string &text) {
 } // namespace
 
 ParseTree::ParseTree(const SourceFile &source, Diagnostics &diagnostics) : source(source) {
+  Diagnostics found;
+  read(found);
+  // Several looks at the tokens found them: in the order of the text.
+  std::vector<Diagnostic> sorted = found.all();
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic &a, const Diagnostic &b) {
+    return a.labels[0].span.begin < b.labels[0].span.begin;
+  });
+  for (Diagnostic &diagnostic : sorted)
+    diagnostics.report(std::move(diagnostic));
+}
+
+void ParseTree::read(Diagnostics &diagnostics) {
   if (!checkText(source, diagnostics))
     return;
   byteOffsets = offsetsOfCodePoints(source.text());
@@ -54,33 +67,34 @@ ParseTree::ParseTree(const SourceFile &source, Diagnostics &diagnostics) : sourc
   lexer->removeErrorListeners();
   tokenList = stream->getTokens();
 
-  std::vector<uint32_t> badOffsets;
+  std::vector<uint32_t> places;
   for (size_t place : badPlaces)
-    badOffsets.push_back(byte(place));
-  bool lexed = reportLexicalErrors(*this, badOffsets, diagnostics);
-  if (!lexed || !checkNesting(*this, diagnostics))
+    places.push_back(byte(place));
+  places = reportLexicalErrors(*this, std::move(places), diagnostics);
+  if (!checkNesting(*this, diagnostics))
     return;
 
-  // SLL prediction needs no full context and is right for almost every text; where it fails the errors are found, or the
-  // text is accepted after all, by the full algorithm.
+  // SLL prediction needs no full context and is right for almost every text; what it refuses is tried again with the full
+  // algorithm before anything is called an error.
   parser = std::make_unique<NacreParser>(stream.get());
   parser->removeErrorListeners();
-  auto *interpreter = parser->getInterpreter<antlr4::atn::ParserATNSimulator>();
-  interpreter->setPredictionMode(antlr4::atn::PredictionMode::SLL);
   parser->setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());
-  try {
-    root = parser->file();
-    return;
-  } catch (antlr4::ParseCancellationException &) {
-  }
-  interpreter->setPredictionMode(antlr4::atn::PredictionMode::LL);
-  try {
+  auto *interpreter = parser->getInterpreter<antlr4::atn::ParserATNSimulator>();
+  NacreParser::FileContext *parsed = nullptr;
+  for (auto mode : {antlr4::atn::PredictionMode::SLL, antlr4::atn::PredictionMode::LL}) {
+    if (parsed || !places.empty())
+      break;
+    interpreter->setPredictionMode(mode);
     parser->reset();
-    root = parser->file();
-    return;
-  } catch (antlr4::ParseCancellationException &) {
+    try {
+      parsed = parser->file();
+    } catch (antlr4::ParseCancellationException &) {
+    }
   }
-  reportSyntaxErrors(*this, *parser, diagnostics);
+  if (!parsed)
+    reportSyntaxErrors(*this, *parser, places, diagnostics);
+  else if (!diagnostics.failed())
+    root = parsed;
 }
 
 Span ParseTree::span(const antlr4::Token *token) const {

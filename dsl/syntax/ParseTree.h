@@ -28,6 +28,7 @@ public:
   std::string_view text(const antlr4::Token *token) const { return span(token).text(); }
 
 private:
+  void read(Diagnostics &);
   uint32_t byte(size_t codePoint) const {
     return byteOffsets.empty() ? static_cast<uint32_t>(codePoint) : byteOffsets[codePoint];
   }

@@ -287,13 +287,18 @@ private:
 
 } // namespace
 
-void reportSyntaxErrors(const ParseTree &tree, const NacreParser &parser, Diagnostics &diagnostics) {
+void reportSyntaxErrors(const ParseTree &tree, const NacreParser &parser, const std::vector<uint32_t> &places,
+                        Diagnostics &diagnostics) {
   size_t before = diagnostics.errorCount();
   Reporter reporter(tree, parser, diagnostics);
-  for (const TokenRange &range : declarations(tree))
-    reporter.parse(range);
+  for (const TokenRange &range : declarations(tree)) {
+    uint32_t begin = tree.span(range.tokens[0]).begin, end = tree.span(range.next).begin;
+    bool garbled = std::any_of(places.begin(), places.end(), [&](uint32_t p) { return begin <= p && p <= end; });
+    if (!garbled)
+      reporter.parse(range);
+  }
   // Each part is fine and the whole is not: an `import` behind a declaration.
-  if (diagnostics.errorCount() == before)
+  if (diagnostics.errorCount() == before && places.empty())
     reporter.misplaced();
 }
 

@@ -12,9 +12,9 @@ struct TokenRange {
   auto end() const { return tokens.end(); }
 };
 
-/// Reports characters that start no token (at `places`, byte offsets) and numbers that run into something else. False if
-/// there were any: the parser would only repeat them in other words.
-bool reportLexicalErrors(const ParseTree &, const std::vector<uint32_t> &places, Diagnostics &);
+/// Reports characters that start no token (at `places`, byte offsets), numbers that run into something else or do not
+/// fit, and bad escapes. Returns the places where tokens are not what was meant, so that a parser would complain again.
+std::vector<uint32_t> reportLexicalErrors(const ParseTree &, std::vector<uint32_t> places, Diagnostics &);
 
 /// The first bracket that does not pair.
 struct BracketFault {
@@ -26,7 +26,7 @@ bool findBracketFault(const ParseTree &, const TokenRange &, BracketFault &);
 void report(const ParseTree &, const BracketFault &, Diagnostics &);
 std::string closerOf(std::string_view opener);
 
-/// Called when the file does not parse: reports the first error of each declaration.
-void reportSyntaxErrors(const ParseTree &, const NacreParser &, Diagnostics &);
+/// Called when the file does not parse: reports the first error of each declaration that contains none of the `places`.
+void reportSyntaxErrors(const ParseTree &, const NacreParser &, const std::vector<uint32_t> &places, Diagnostics &);
 
 } // namespace nacre::syntax
