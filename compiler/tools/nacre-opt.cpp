@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
   nacre::registerNacrePasses();
 #ifdef NACRE_HAS_LOOPS
   nacre::registerNacreLoopsPasses();
+  nacre::registerLoopsPipelines();
 #endif
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "nacre-opt\n", registry));
 }

@@ -63,7 +63,7 @@ struct CallThreadPoolPass : impl::CallThreadPoolBase<CallThreadPoolPass> {
     auto function = call->getParentOfType<LLVM::LLVMFuncOp>();
     OpBuilder atEntry = OpBuilder::atBlockBegin(&function.getBody().front());
     Value one = LLVM::ConstantOp::create(atEntry, loc, number, builder.getI64IntegerAttr(1));
-    Value place = LLVM::AllocaOp::create(atEntry, loc, pointer, context, one, 8);
+    Value place = LLVM::AllocaOp::create(atEntry, loc, pointer, context, one, 64);
     for (auto [index, value] : llvm::enumerate(ArrayRef(operands).drop_front(2))) {
       Value slot = LLVM::GEPOp::create(builder, loc, pointer, context, place,
                                         field(index));

@@ -163,7 +163,9 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
   int64_t rowExtent = tile.row < 0 ? 1 : kernel.extents[tile.row];
   bool rowsKnown = !ShapedType::isDynamic(rowExtent);
   if (tile.row < 0) {
-    tile.vectors = panel ? panel / tile.lanes : std::min<int64_t>(vectorsInAll, columnsKnown ? 8 : 4);
+    // Several vectors hide the latency of a long chain of updates; a short one overlaps with the next tile.
+    bool isLong = kernel.reductionSize(64) > 32 && op.getNumDpsInits() == 1;
+    tile.vectors = panel ? panel / tile.lanes : !isLong ? 1 : std::min<int64_t>(vectorsInAll, columnsKnown ? 8 : 4);
   } else {
     tile.vectors = sharesAcrossVectors ? std::min<int64_t>(vectorsInAll, 2) : 1;
     // 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.

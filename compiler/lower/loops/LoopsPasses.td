@@ -19,6 +19,10 @@ def ApproximateMath : Pass<"nacre-approximate-math", "::mlir::func::FuncOp"> {
   let summary = "functions of vectors become polynomials; scalars stay calls of the C library";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
+def WidenHalves : Pass<"nacre-widen-halves", "::mlir::func::FuncOp"> {
+  let summary = "conversions between bf16 and f64 go through f32";
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
 def OutlineParallel : Pass<"nacre-outline-parallel", "::mlir::ModuleOp"> {
   let summary = "parallel nests become functions of a range, called through the thread pool";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::scf::SCFDialect"];

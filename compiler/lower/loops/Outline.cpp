@@ -3,6 +3,7 @@
 // CallThreadPool turns that call into one of the pool once everything is LLVM IR.
 #include "Passes.h"
 #include "ParallelLoop.h"
+#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -35,11 +36,17 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
   void outline(func::FuncOp function, scf::ForOp nest, unsigned number) {
     llvm::SetVector<Value> used;
     getUsedValuesDefinedAbove(nest.getRegion(), used);
-    SmallVector<Value> captured, constants;
-    for (Value value : used) {
-      Operation *definition = value.getDefiningOp();
-      bool isConstant = definition && definition->hasTrait<OpTrait::ConstantLike>();
-      (isConstant ? constants : captured).push_back(value);
+    SmallVector<Value> captured;
+    SetVector<Operation *> repeated; // cheap to compute again inside: constants, masks
+    for (unsigned i = 0; i < used.size(); ++i) { // grows while vectors are replaced by what they are made of
+      Operation *definition = used[i].getDefiningOp();
+      bool isVector = isa<VectorType>(used[i].getType());
+      if (definition && (definition->hasTrait<OpTrait::ConstantLike>() || (isVector && isPure(definition)))) {
+        repeated.insert(definition);
+        used.insert(definition->operand_begin(), definition->operand_end());
+      } else {
+        captured.push_back(used[i]);
+      }
     }
     OpBuilder builder(nest);
     Location loc = nest.getLoc();
@@ -53,10 +60,10 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
     Block *block = body.addEntryBlock();
     OpBuilder inside = OpBuilder::atBlockBegin(block);
     IRMapping mapping;
-    for (Value constant : constants)
-      mapping.map(constant, inside.clone(*constant.getDefiningOp())->getResult(0));
     for (auto [value, argument] : llvm::zip(captured, block->getArguments().drop_front(2)))
       mapping.map(value, argument);
+    for (Operation *op : topologicalSort(repeated))
+      inside.clone(*op, mapping);
     Value one = arith::ConstantIndexOp::create(inside, loc, 1);
     auto loop = scf::ForOp::create(inside, loc, block->getArgument(0), block->getArgument(1), one);
     func::ReturnOp::create(inside, loc);

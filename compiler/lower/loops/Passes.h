@@ -20,4 +20,6 @@ namespace nacre {
 #include "lower/loops/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "lower/loops/Passes.h.inc"
+/// Whole pipelines under the name `nacre-loops`, for nacre-opt.
+void registerLoopsPipelines();
 } // namespace nacre

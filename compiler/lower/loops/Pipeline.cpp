@@ -1,7 +1,9 @@
 // The order of the passes on buffers and loops.
 #include "Loops.h"
 #include "Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -22,6 +24,16 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
   } else {
     manager.addNestedPass<func::FuncOp>(createScalarLoops());
   }
+  math::MathExtendToSupportedTypesOptions halves;
+  halves.targetTypeStr = "f32";
+  manager.addNestedPass<func::FuncOp>(math::createMathExtendToSupportedTypes(halves));
+  arith::ArithEmulateUnsupportedFloatsOptions emulated;
+  emulated.sourceTypeStrs = {"bf16"};
+  manager.addNestedPass<func::FuncOp>(arith::createArithEmulateUnsupportedFloats(emulated));
+  manager.addNestedPass<func::FuncOp>(createWidenHalves());
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  manager.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass(expand));
   manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(createCSEPass());
   manager.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
@@ -30,5 +42,21 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
 }
 
 void buildPackPipeline(OpPassManager &, const LoopsOptions &) {}
+
+namespace {
+struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
+  Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("bits of a vector register"), llvm::cl::init(512)};
+  Option<bool> threads{*this, "threads", llvm::cl::desc("share out large kernels"), llvm::cl::init(true)};
+  Option<bool> optimise{*this, "optimise", llvm::cl::desc("false: plain loops"), llvm::cl::init(true)};
+};
+} // namespace
+
+void registerLoopsPipelines() {
+  PassPipelineRegistration<PipelineFlags>("nacre-loops", "linalg on buffers to loops over one arena",
+                                          [](OpPassManager &manager, const PipelineFlags &flags) {
+                                            buildLoopsPipeline(manager,
+                                                               {flags.vectorBits, flags.threads, flags.optimise});
+                                          });
+}
 
 } // namespace nacre

@@ -1,0 +1,261 @@
+#id1 = affine_map<(i) -> (i)>
+#id2 = affine_map<(i, j) -> (i, j)>
+
+// sizes: 1 3 14 15 64 131
+func.func @linear(%x: memref<?x96xf32>, %w: memref<96x40xf32>, %b: memref<40xf32>, %y: memref<?x40xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x96xf32>
+  %t = memref.alloc(%n) : memref<?x40xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<?x40xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x96xf32>, memref<96x40xf32>) outs(%t : memref<?x40xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (j)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%t, %b : memref<?x40xf32>, memref<40xf32>) outs(%y : memref<?x40xf32>) {
+  ^bb0(%a: f32, %c: f32, %o: f32):
+    %p = arith.addf %a, %c : f32
+    %r = arith.maximumf %p, %zero : f32
+    linalg.yield %r : f32
+  }
+  memref.dealloc %t : memref<?x40xf32>
+  return
+}
+
+// The weight as PyTorch stores it: [out, in].
+// sizes: 1 5 17
+func.func @linear_transposed(%x: memref<?x37xf32>, %w: memref<19x37xf32>, %y: memref<?x19xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<?x19xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x37xf32>, memref<19x37xf32>) outs(%y : memref<?x19xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// sizes: 1 17 64
+func.func @packed(%x: memref<?x50xf32>, %w: memref<3x50x32xf32>, %y: memref<?x90xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<?x90xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n floordiv 32, k, n mod 32)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x50xf32>, memref<3x50x32xf32>) outs(%y : memref<?x90xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+func.func @pack(%w: memref<90x50xf32>, %p: memref<3x50x32xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%p : memref<3x50x32xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, k) -> (n, k)>, affine_map<(n, k) -> (n floordiv 32, k, n mod 32)>],
+                  iterator_types = ["parallel", "parallel"]}
+      ins(%w : memref<90x50xf32>) outs(%p : memref<3x50x32xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// sizes: 1 3
+func.func @convolution(%x: memref<?x12x13x3xf32>, %w: memref<20x3x3x3xf32>, %y: memref<?x5x6x20xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<?x5x6x20xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, h, w, f, u, v, c) -> (n, h * 2 + u, w * 2 + v, c)>,
+                                   affine_map<(n, h, w, f, u, v, c) -> (f, u, v, c)>,
+                                   affine_map<(n, h, w, f, u, v, c) -> (n, h, w, f)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %w : memref<?x12x13x3xf32>, memref<20x3x3x3xf32>) outs(%y : memref<?x5x6x20xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// sizes: 2
+func.func @depthwise(%x: memref<?x10x10x24xf32>, %w: memref<24x3x3xf32>, %y: memref<?x8x8x24xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<?x8x8x24xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, h, w, f, u, v) -> (n, h + u, w + v, f)>,
+                                   affine_map<(n, h, w, f, u, v) -> (f, u, v)>,
+                                   affine_map<(n, h, w, f, u, v) -> (n, h, w, f)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w : memref<?x10x10x24xf32>, memref<24x3x3xf32>) outs(%y : memref<?x8x8x24xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// sizes: 3
+func.func @max_pool(%x: memref<?x8x8x6xf32>, %window: memref<2x2xf32>, %y: memref<?x4x4x6xf32>) {
+  %low = arith.constant 0xFF800000 : f32
+  linalg.fill ins(%low : f32) outs(%y : memref<?x4x4x6xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, h, w, c, u, v) -> (n, h * 2 + u, w * 2 + v, c)>,
+                                   affine_map<(n, h, w, c, u, v) -> (u, v)>,
+                                   affine_map<(n, h, w, c, u, v) -> (n, h, w, c)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %window : memref<?x8x8x6xf32>, memref<2x2xf32>) outs(%y : memref<?x4x4x6xf32>) {
+  ^bb0(%a: f32, %unused: f32, %s: f32):
+    %r = arith.maximumf %s, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// sizes: 1,10 5,10 3,100 7,131 2,1 2,16
+func.func @softmax(%x: memref<?x?xf32>, %y: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x?xf32>
+  %low = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0.0 : f32
+  %m = memref.alloc(%n) : memref<?xf32>
+  linalg.fill ins(%low : f32) outs(%m : memref<?xf32>)
+  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<?x?xf32>) outs(%m : memref<?xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.maximumf %s, %a : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m : memref<?x?xf32>, memref<?xf32>) outs(%y : memref<?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %d = arith.subf %a, %b : f32
+    %e = math.exp %d : f32
+    linalg.yield %e : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%m : memref<?xf32>)
+  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%y : memref<?x?xf32>) outs(%m : memref<?xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%m : memref<?xf32>) outs(%y : memref<?x?xf32>) {
+  ^bb0(%b: f32, %a: f32):
+    %d = arith.divf %a, %b : f32
+    linalg.yield %d : f32
+  }
+  memref.dealloc %m : memref<?xf32>
+  return
+}
+
+// sizes: 1 5
+func.func @argmax(%x: memref<?x10xf32>, %v: memref<?xf32>, %k: memref<?xi32>) {
+  %low = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0 : i32
+  linalg.fill ins(%low : f32) outs(%v : memref<?xf32>)
+  linalg.fill ins(%zero : i32) outs(%k : memref<?xi32>)
+  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<?x10xf32>) outs(%v, %k : memref<?xf32>, memref<?xi32>) {
+  ^bb0(%a: f32, %best: f32, %at: i32):
+    %j = linalg.index 1 : index
+    %now = arith.index_cast %j : index to i32
+    %greater = arith.cmpf ogt, %a, %best : f32
+    %m = arith.select %greater, %a, %best : f32
+    %p = arith.select %greater, %now, %at : i32
+    linalg.yield %m, %p : f32, i32
+  }
+  return
+}
+
+// range: 0 8
+func.func @embedding(%ids: memref<5xi32>, %table: memref<9x21xf32>, %y: memref<5x21xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%ids : memref<5xi32>) outs(%y : memref<5x21xf32>) {
+  ^bb0(%a: i32, %o: f32):
+    %j = linalg.index 1 : index
+    %r = arith.index_cast %a : i32 to index
+    %t = memref.load %table[%r, %j] : memref<9x21xf32>
+    linalg.yield %t : f32
+  }
+  return
+}
+
+// range: 0 8
+func.func @gather(%ids: memref<37xi64>, %table: memref<9x3xf32>, %y: memref<37xf32>) {
+  %c2 = arith.constant 2 : index
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%ids : memref<37xi64>) outs(%y : memref<37xf32>) {
+  ^bb0(%a: i64, %o: f32):
+    %r = arith.index_cast %a : i64 to index
+    %t = memref.load %table[%r, %c2] : memref<9x3xf32>
+    linalg.yield %t : f32
+  }
+  return
+}
+
+// sizes: 5 16 33
+func.func @transpose(%x: memref<?x23xf32>, %y: memref<23x?xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<?x23xf32>) outs(%y : memref<23x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// sizes: 1 100 4097
+func.func @functions(%x: memref<?xf32>, %a: memref<?xf32>, %b: memref<?xf32>, %c: memref<?xf32>, %d: memref<?xf32>) {
+  %one = arith.constant 1.5 : f32
+  linalg.generic {indexing_maps = [#id1, #id1, #id1, #id1, #id1], iterator_types = ["parallel"]}
+      ins(%x : memref<?xf32>) outs(%a, %b, %c, %d : memref<?xf32>, memref<?xf32>, memref<?xf32>, memref<?xf32>) {
+  ^bb0(%v: f32, %o0: f32, %o1: f32, %o2: f32, %o3: f32):
+    %t = math.tanh %v : f32
+    %e = math.erf %v : f32
+    %p = arith.addf %v, %one : f32
+    %l = math.log %p : f32
+    %r = math.rsqrt %p : f32
+    linalg.yield %t, %e, %l, %r : f32, f32, f32, f32
+  }
+  return
+}
+
+// sizes: 1 70
+func.func @types(%a: memref<?xf64>, %b: memref<?xf16>, %c: memref<?xbf16>, %d: memref<?xi8>, %e: memref<?xi1>, %y: memref<?xf64>, %z: memref<?xi8>) {
+  linalg.generic {indexing_maps = [#id1, #id1, #id1, #id1], iterator_types = ["parallel"]}
+      ins(%a, %b, %c : memref<?xf64>, memref<?xf16>, memref<?xbf16>) outs(%y : memref<?xf64>) {
+  ^bb0(%v0: f64, %v1: f16, %v2: bf16, %o: f64):
+    %w1 = arith.extf %v1 : f16 to f64
+    %w2 = arith.extf %v2 : bf16 to f64
+    %s = arith.addf %v0, %w1 : f64
+    %t = arith.mulf %s, %w2 : f64
+    linalg.yield %t : f64
+  }
+  linalg.generic {indexing_maps = [#id1, #id1, #id1], iterator_types = ["parallel"]}
+      ins(%d, %e : memref<?xi8>, memref<?xi1>) outs(%z : memref<?xi8>) {
+  ^bb0(%v: i8, %w: i1, %o: i8):
+    %n = arith.addi %v, %v : i8
+    %s = arith.select %w, %n, %v : i8
+    linalg.yield %s : i8
+  }
+  return
+}
+
+// sizes: 3
+func.func @column_sums(%x: memref<?x7x33xf32>, %y: memref<33xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j, c) -> (i, j, c)>, affine_map<(i, j, c) -> (c)>], iterator_types = ["reduction", "reduction", "parallel"]}
+      ins(%x : memref<?x7x33xf32>) outs(%y : memref<33xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
