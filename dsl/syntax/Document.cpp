@@ -136,8 +136,9 @@ void Layout::print(const Doc *doc, int tail) {
     break;
   case Doc::Kind::Hang: {
     const Doc *child = doc->children[0];
-    bool here = !mustBreak && (fits(doc, tail) || !(doc->own || indent + doc->amount + child->flat + tail <= pageWidth));
-    if (here) {
+    int there = indent + doc->amount;
+    bool moves = doc->own || there + child->flat + tail <= pageWidth || column > there + pageWidth / 5;
+    if (!mustBreak && (fits(doc, tail) || !moves)) {
       put(" ");
     } else {
       indent += doc->amount;

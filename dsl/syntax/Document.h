@@ -20,8 +20,8 @@ struct Doc {
     Group,    // flat if that fits, else its own lines break
     Nest,     // new lines inside are `amount` further right than outside
     Align,    // .. than the column where it begins
-    Hang,     // behind a space if it fits there flat, else `amount` in on a line of its own if it fits there flat, else
-              // behind the space; `own`: else on the line of its own
+    Hang,     // behind a space if it fits there flat, else `amount` in on a line of its own if it fits there flat or much
+              // room is gained; `own`: even if not
     Fill,     // children alternate: item, Line, item ..; only those lines break whose next item does not fit
     Bracket,  // first child: opener, last: closer, between: items with their commas; see Layout
   } kind = Kind::Text;
