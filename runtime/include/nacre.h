@@ -71,7 +71,16 @@ NACRE_API int nacre_threads(void);
 
 /* ---- tensors in files -------------------------------------------------------------------------------------------- */
 typedef enum nacre_type {
-  NACRE_F64, NACRE_F32, NACRE_F16, NACRE_BF16, NACRE_I64, NACRE_I32, NACRE_I8, NACRE_U64, NACRE_U8, NACRE_BOOL
+  NACRE_F64,
+  NACRE_F32,
+  NACRE_F16,
+  NACRE_BF16,
+  NACRE_I64,
+  NACRE_I32,
+  NACRE_I8,
+  NACRE_U64,
+  NACRE_U8,
+  NACRE_BOOL
 } nacre_type;
 
 #define NACRE_MAX_RANK 16
@@ -81,11 +90,11 @@ typedef struct nacre_tensor {
   nacre_type type;
   int rank;
   int64_t extents[NACRE_MAX_RANK];
-  void *data;   /* 64-byte aligned when read by nacre_npy_read; nacre_tensor_release frees it */
+  void *data; /* 64-byte aligned when read by nacre_npy_read; nacre_tensor_release frees it */
   size_t bytes;
 } nacre_tensor;
 
-NACRE_API const char *nacre_type_name(nacre_type type);   /* "f32" */
+NACRE_API const char *nacre_type_name(nacre_type type); /* "f32" */
 NACRE_API size_t nacre_type_bytes(nacre_type type);
 NACRE_API void nacre_tensor_release(nacre_tensor *tensor);
 

@@ -24,7 +24,8 @@ static bool read_number(const char **at, nacre_type type, void *out) {
     *(uint64_t *)out = strtoull(*at, &end, 10);
   else
     *(int64_t *)out = strtoll(*at, &end, 10);
-  bool good = end != *at && !(errno == ERANGE && !nacre_type_is_real(type)) && !(type == NACRE_U64 && strchr(*at, '-') && strchr(*at, '-') < end);
+  bool good = end != *at && !(errno == ERANGE && !nacre_type_is_real(type)) &&
+              !(type == NACRE_U64 && strchr(*at, '-') && strchr(*at, '-') < end);
   *at = end;
   return good;
 }
@@ -120,11 +121,13 @@ static int read_npy(nacre_call *call, int32_t index, const char *path) {
     return nacre_fail(NACRE_ERROR_MEMORY, "%s: out of memory for %zu bytes", path, bytes);
   const char *problem = nacre_convert(tensor->type, tensor->data, type, call->owned[index], count, &where);
   if (problem && where == SIZE_MAX)
-    return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: `%s` is %s%s, %s holds %s: %s", call->entry->module, call->entry->name,
-                      field->name, nacre_type_name(type), field->shape, path, nacre_type_name(tensor->type), problem);
+    return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: `%s` is %s%s, %s holds %s: %s", call->entry->module,
+                      call->entry->name, field->name, nacre_type_name(type), field->shape, path,
+                      nacre_type_name(tensor->type), problem);
   if (problem)
-    return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: element %zu of %s (%s) %s for `%s`, which is %s", call->entry->module,
-                      call->entry->name, where, path, nacre_type_name(tensor->type), problem, field->name, nacre_type_name(type));
+    return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: element %zu of %s (%s) %s for `%s`, which is %s",
+                      call->entry->module, call->entry->name, where, path, nacre_type_name(tensor->type), problem,
+                      field->name, nacre_type_name(type));
   tensor->type = type;
   tensor->data = call->owned[index];
   tensor->bytes = bytes;
@@ -134,8 +137,9 @@ static int read_npy(nacre_call *call, int32_t index, const char *path) {
 int nacre_read_argument(nacre_call *call, int32_t index, const char *text) {
   const nacre_field_info *field = &call->entry->arguments[index];
   const char *first = after_space(text);
-  bool number = field->rank == 0 && (strchr("+-.0123456789", *first) || strcmp(first, "true") == 0 || strcmp(first, "false") == 0 ||
-                                     strcmp(first, "inf") == 0 || strcmp(first, "nan") == 0);
+  bool number =
+      field->rank == 0 && (strchr("+-.0123456789", *first) || strcmp(first, "true") == 0 ||
+                           strcmp(first, "false") == 0 || strcmp(first, "inf") == 0 || strcmp(first, "nan") == 0);
   if (*first == '[' || (number && *first)) {
     char *end;
     strtod(first, &end); /* 1.npy is a file */

@@ -1,4 +1,5 @@
-/* A call from the command line: arguments read, dimensions inferred from their shapes, models opened, memory laid out. */
+/* A call from the command line: arguments read, dimensions inferred from their shapes, models opened, memory laid out.
+ */
 #include "program.h"
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static int read_arguments(nacre_call *call, const nacre_flags *flags) {
     if (index < 0)
       return list_arguments(entry, input, (size_t)(equals - input));
     if (call->arguments[index].data)
-      return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: `%s` is given twice", entry->module, entry->name, entry->arguments[index].name);
+      return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: `%s` is given twice", entry->module, entry->name,
+                        entry->arguments[index].name);
     int status = nacre_read_argument(call, index, equals + 1);
     if (status != NACRE_OK)
       return status;
@@ -60,7 +62,8 @@ static int wrong_shape(const nacre_call *call, int32_t index) {
   nacre_text dims = {0};
   for (int32_t i = 0; i < entry->dim_count; ++i)
     if (call->dims[i] >= 0 && entry->dims[i].argument != index)
-      nacre_text_add(&dims, "%s%s = %lld", dims.length ? ", " : " with ", entry->dims[i].name, (long long)call->dims[i]);
+      nacre_text_add(&dims, "%s%s = %lld", dims.length ? ", " : " with ", entry->dims[i].name,
+                     (long long)call->dims[i]);
   int status = nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: input `%s` is %s; needs %s%s", entry->module, entry->name,
                           entry->arguments[index].name, nacre_shape_text(shape, tensor->rank, tensor->extents),
                           *entry->arguments[index].shape ? entry->arguments[index].shape : "a single number",
@@ -96,7 +99,8 @@ static int infer_dims(nacre_call *call) {
     memcpy(result->extents, at, (size_t)result->rank * sizeof *at);
     if (!nacre_count_elements(result->rank, result->extents, nacre_type_bytes(result->type), &count, &result->bytes) ||
         !(result->data = nacre_aligned_alloc(result->bytes)))
-      return nacre_fail(NACRE_ERROR_MEMORY, "%s.%s: out of memory for result `%s`", entry->module, entry->name, entry->results[i].name);
+      return nacre_fail(NACRE_ERROR_MEMORY, "%s.%s: out of memory for result `%s`", entry->module, entry->name,
+                        entry->results[i].name);
     call->result_data[i] = result->data;
   }
   return NACRE_OK;
@@ -138,8 +142,8 @@ int nacre_call_prepare(nacre_call *call, const nacre_module_info *module, const 
   call->result_data = calloc(results, sizeof *call->result_data);
   call->dims = calloc((size_t)entry->dim_count + 1, sizeof *call->dims);
   call->models = calloc((size_t)entry->model_count + 1, sizeof *call->models);
-  if (!call->files || !call->owned || !call->arguments || !call->argument_data || !call->results || !call->result_data ||
-      !call->dims || !call->models)
+  if (!call->files || !call->owned || !call->arguments || !call->argument_data || !call->results ||
+      !call->result_data || !call->dims || !call->models)
     return fail_no_memory();
   int status = read_arguments(call, flags);
   if (status == NACRE_OK)
@@ -152,13 +156,14 @@ int nacre_call_prepare(nacre_call *call, const nacre_module_info *module, const 
     call->argument_data[i] = call->arguments[i].data;
   size_t bytes = nacre_entry_workspace(entry, call->dims);
   if (bytes && !(call->workspace = nacre_aligned_alloc(bytes)))
-    return nacre_fail(NACRE_ERROR_MEMORY, "%s.%s: out of memory for %zu bytes of workspace", entry->module, entry->name, bytes);
+    return nacre_fail(NACRE_ERROR_MEMORY, "%s.%s: out of memory for %zu bytes of workspace", entry->module, entry->name,
+                      bytes);
   return NACRE_OK;
 }
 
 int nacre_call_run(nacre_call *call) {
-  return nacre_entry_invoke(call->entry, (const struct nacre_model *const *)call->models, call->dims, call->argument_data,
-                            call->result_data, call->workspace);
+  return nacre_entry_invoke(call->entry, (const struct nacre_model *const *)call->models, call->dims,
+                            call->argument_data, call->result_data, call->workspace);
 }
 
 void nacre_call_release(nacre_call *call) {

@@ -7,7 +7,8 @@
 static const struct {
   const char *name;
   size_t bytes;
-} types[] = {{"f64", 8}, {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i64", 8}, {"i32", 4}, {"i8", 1}, {"u64", 8}, {"u8", 1}, {"bool", 1}};
+} types[] = {{"f64", 8}, {"f32", 4}, {"f16", 2}, {"bf16", 2}, {"i64", 8},
+             {"i32", 4}, {"i8", 1},  {"u64", 8}, {"u8", 1},   {"bool", 1}};
 
 enum { TYPES = sizeof types / sizeof *types };
 
@@ -110,12 +111,22 @@ double nacre_element_as_real(nacre_type type, const void *data, size_t index) {
   float single;
   uint16_t half;
   switch (type) {
-  case NACRE_F64: memcpy(&wide, at, 8); return wide;
-  case NACRE_F32: memcpy(&single, at, 4); return single;
-  case NACRE_F16: memcpy(&half, at, 2); return half_to_float(half);
-  case NACRE_BF16: memcpy(&half, at, 2); return brain_to_float(half);
-  case NACRE_U64: return (double)(uint64_t)nacre_element_as_integer(type, data, index);
-  default: return (double)nacre_element_as_integer(type, data, index);
+  case NACRE_F64:
+    memcpy(&wide, at, 8);
+    return wide;
+  case NACRE_F32:
+    memcpy(&single, at, 4);
+    return single;
+  case NACRE_F16:
+    memcpy(&half, at, 2);
+    return half_to_float(half);
+  case NACRE_BF16:
+    memcpy(&half, at, 2);
+    return brain_to_float(half);
+  case NACRE_U64:
+    return (double)(uint64_t)nacre_element_as_integer(type, data, index);
+  default:
+    return (double)nacre_element_as_integer(type, data, index);
   }
 }
 
@@ -126,12 +137,20 @@ int64_t nacre_element_as_integer(nacre_type type, const void *data, size_t index
   int32_t narrow;
   switch (type) {
   case NACRE_I64:
-  case NACRE_U64: memcpy(&wide, at, 8); return wide;
-  case NACRE_I32: memcpy(&narrow, at, 4); return narrow;
-  case NACRE_I8: return (int8_t)*at;
-  case NACRE_U8: return *at;
-  case NACRE_BOOL: return *at != 0;
-  default: return (int64_t)nacre_element_as_real(type, data, index);
+  case NACRE_U64:
+    memcpy(&wide, at, 8);
+    return wide;
+  case NACRE_I32:
+    memcpy(&narrow, at, 4);
+    return narrow;
+  case NACRE_I8:
+    return (int8_t)*at;
+  case NACRE_U8:
+    return *at;
+  case NACRE_BOOL:
+    return *at != 0;
+  default:
+    return (int64_t)nacre_element_as_real(type, data, index);
   }
 }
 
@@ -140,7 +159,9 @@ static bool store_real(nacre_type type, double value, unsigned char *at) {
   float single;
   uint16_t half;
   switch (type) {
-  case NACRE_F64: memcpy(at, &value, 8); return true;
+  case NACRE_F64:
+    memcpy(at, &value, 8);
+    return true;
   case NACRE_F32:
     single = (float)value;
     memcpy(at, &single, 4);
@@ -159,16 +180,29 @@ static bool store_real(nacre_type type, double value, unsigned char *at) {
 static bool store_integer(nacre_type type, int64_t value, bool huge, unsigned char *at) {
   int32_t narrow = (int32_t)value;
   switch (type) {
-  case NACRE_I64: memcpy(at, &value, 8); return !huge;
-  case NACRE_U64: memcpy(at, &value, 8); return huge || value >= 0;
-  case NACRE_I32: memcpy(at, &narrow, 4); return !huge && narrow == value;
-  case NACRE_I8: *at = (unsigned char)value; return !huge && value >= -128 && value <= 127;
-  case NACRE_U8: *at = (unsigned char)value; return !huge && value >= 0 && value <= 255;
-  default: *at = value != 0; return !huge && (value == 0 || value == 1);
+  case NACRE_I64:
+    memcpy(at, &value, 8);
+    return !huge;
+  case NACRE_U64:
+    memcpy(at, &value, 8);
+    return huge || value >= 0;
+  case NACRE_I32:
+    memcpy(at, &narrow, 4);
+    return !huge && narrow == value;
+  case NACRE_I8:
+    *at = (unsigned char)value;
+    return !huge && value >= -128 && value <= 127;
+  case NACRE_U8:
+    *at = (unsigned char)value;
+    return !huge && value >= 0 && value <= 255;
+  default:
+    *at = value != 0;
+    return !huge && (value == 0 || value == 1);
   }
 }
 
-const char *nacre_convert(nacre_type from, const void *source, nacre_type to, void *target, size_t count, size_t *where) {
+const char *nacre_convert(nacre_type from, const void *source, nacre_type to, void *target, size_t count,
+                          size_t *where) {
   size_t size = nacre_type_bytes(to);
   *where = SIZE_MAX;
   if (nacre_type_is_real(from) != nacre_type_is_real(to))

@@ -25,8 +25,8 @@ int nacre_entry_check_dims(const nacre_entry_info *entry, const int64_t *dims) {
   size_t length = 0;
   values[0] = 0;
   for (int32_t i = 0; i < entry->dim_count && length < sizeof values; ++i)
-    length += (size_t)snprintf(values + length, sizeof values - length, "%s%s = %lld", i ? ", " : "", entry->dims[i].name,
-                               (long long)dims[i]);
+    length += (size_t)snprintf(values + length, sizeof values - length, "%s%s = %lld", i ? ", " : "",
+                               entry->dims[i].name, (long long)dims[i]);
   return nacre_fail(NACRE_ERROR_CONDITION, "%s.%s: `%s` does not hold (%s)", entry->module, entry->name,
                     entry->guards[violated], values);
 }
@@ -45,7 +45,8 @@ static int check_entry(const nacre_entry_info *entry) {
     return nacre_fail(NACRE_ERROR_ARGUMENT, "no entry given");
   if (entry->abi != NACRE_ABI)
     return nacre_check_object(entry->name, entry->abi, "", 0);
-  if (extent_count(entry) > NACRE_MAX_EXTENTS || entry->model_count > NACRE_MAX_MODELS || entry->subscript_check_count > NACRE_MAX_MODELS)
+  if (extent_count(entry) > NACRE_MAX_EXTENTS || entry->model_count > NACRE_MAX_MODELS ||
+      entry->subscript_check_count > NACRE_MAX_MODELS)
     return nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s.%s has too many arguments or models", entry->module, entry->name);
   return NACRE_OK;
 }
@@ -88,7 +89,7 @@ static int missing(const nacre_entry_info *entry, const char *what, const char *
 }
 
 int nacre_entry_invoke(const nacre_entry_info *entry, const struct nacre_model *const *models, const int64_t *dims,
-                                 const void *const *arguments, void *const *results, void *workspace) {
+                       const void *const *arguments, void *const *results, void *workspace) {
   int status = check_entry(entry);
   if (status == NACRE_OK)
     status = nacre_entry_check_dims(entry, dims);
@@ -97,8 +98,8 @@ int nacre_entry_invoke(const nacre_entry_info *entry, const struct nacre_model *
   const void *const *tensors[NACRE_MAX_MODELS] = {0};
   for (int32_t i = 0; i < entry->model_count; ++i) {
     if (!models[i])
-      return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: model number %d is a null pointer (was it loaded?)", entry->module,
-                        entry->name, i + 1);
+      return nacre_fail(NACRE_ERROR_ARGUMENT, "%s.%s: model number %d is a null pointer (was it loaded?)",
+                        entry->module, entry->name, i + 1);
     tensors[i] = (const void *const *)models[i]->tensors;
   }
   for (int32_t i = 0; i < entry->argument_count; ++i)

@@ -27,8 +27,8 @@ const char *nacre_last_error(void) { return nacre_error_buffer_1(); }
 
 const char *nacre_error_text(int status) {
   static const char *const texts[] = {
-      "ok",           "file error",      "format error",    "weights do not match", "dimension out of bounds",
-      "where clause", "subscript error", "argument error",  "out of memory",        "version mismatch",
+      "ok",           "file error",      "format error",   "weights do not match", "dimension out of bounds",
+      "where clause", "subscript error", "argument error", "out of memory",        "version mismatch",
       "processor",    "unsupported"};
   if (status < 0 || (size_t)status >= sizeof texts / sizeof *texts)
     return "unknown error";

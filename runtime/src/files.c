@@ -21,7 +21,8 @@ int nacre_map(const char *path, nacre_mapping *mapping) {
   }
   if (!S_ISREG(status.st_mode)) {
     close(file);
-    return nacre_fail(NACRE_ERROR_FILE, "%s is %s, not a file", path, S_ISDIR(status.st_mode) ? "a directory" : "a device");
+    return nacre_fail(NACRE_ERROR_FILE, "%s is %s, not a file", path,
+                      S_ISDIR(status.st_mode) ? "a directory" : "a device");
   }
   if (status.st_size > 0) {
     void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);

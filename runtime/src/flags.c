@@ -41,12 +41,24 @@ static const struct {
 static int set_flag(nacre_flags *flags, flag_kind kind, const char *value) {
   unsigned long long number = 0;
   switch (kind) {
-  case WEIGHTS: flags->weights[flags->weights_count++] = value; return 0;
-  case OUT: flags->out = value; return 0;
-  case JSON: flags->json = true; return 0;
-  case TEST: flags->test = true; return 0;
-  case HELP: flags->help = true; return 0;
-  case VERSION: flags->version = true; return 0;
+  case WEIGHTS:
+    flags->weights[flags->weights_count++] = value;
+    return 0;
+  case OUT:
+    flags->out = value;
+    return 0;
+  case JSON:
+    flags->json = true;
+    return 0;
+  case TEST:
+    flags->test = true;
+    return 0;
+  case HELP:
+    flags->help = true;
+    return 0;
+  case VERSION:
+    flags->version = true;
+    return 0;
   case THREADS:
     if (!whole_number(value, 256, &number) || number == 0)
       return usage(flags, "--threads needs a number from 1 to 256, not `%s`", value);
@@ -106,7 +118,8 @@ int nacre_parse_flags(int argc, char **argv, const nacre_module_info *module, na
     } else if (strchr(word, '=')) {
       flags->inputs[flags->input_count++] = word;
     } else if (flags->entry) {
-      return usage(flags, "`%s` is neither a flag nor name=value, and %s is already the entry", word, flags->entry->name);
+      return usage(flags, "`%s` is neither a flag nor name=value, and %s is already the entry", word,
+                   flags->entry->name);
     } else if (!(flags->entry = entry_named(module, word))) {
       return usage(flags, "%s has no entry `%s`", module->name, word);
     }
@@ -135,7 +148,10 @@ static void print_fields(const char *title, int32_t count, const nacre_field_inf
   for (int32_t i = 0; i < count; ++i) {
     bool number = argument && fields[i].rank == 0;
     printf("    %s %s%s%s %s%s%s\n", title, fields[i].name, argument ? "=" : ":",
-           !argument ? "" : number ? "NUMBER" : strcmp(fields[i].codec, "npy") == 0 ? "FILE.npy" : "FILE.png",
+           !argument                             ? ""
+           : number                              ? "NUMBER"
+           : strcmp(fields[i].codec, "npy") == 0 ? "FILE.npy"
+                                                 : "FILE.png",
            argument ? "  " : "", nacre_type_name((nacre_type)fields[i].type), fields[i].shape);
   }
 }
@@ -147,7 +163,8 @@ static void print_entry(const nacre_entry_info *entry) {
   print_fields("gives", entry->result_count, entry->results, false);
   for (int32_t i = 0; i < entry->dim_count; ++i)
     if (entry->dims[i].upper != INT64_MAX)
-      printf("    where %s in %lld..%lld\n", entry->dims[i].name, (long long)entry->dims[i].lower, (long long)entry->dims[i].upper);
+      printf("    where %s in %lld..%lld\n", entry->dims[i].name, (long long)entry->dims[i].lower,
+             (long long)entry->dims[i].upper);
   for (int32_t i = 0; i < entry->guard_count; ++i)
     printf("    where %s\n", entry->guards[i]);
 }

@@ -6,7 +6,9 @@
 #include <string.h>
 
 /* Which axes hold height, width and (or -1) channels. */
-typedef struct layout { int height, width, channels; } layout;
+typedef struct layout {
+  int height, width, channels;
+} layout;
 
 static bool layout_of(int rank, int64_t last_extent, layout *out) {
   bool channels = rank == 4 || (rank == 3 && (last_extent == 1 || last_extent == 3 || last_extent == 4));
@@ -41,7 +43,8 @@ static int64_t last_extent(const nacre_entry_info *entry, int32_t argument) {
 /* Sample as 0 .. 1. */
 static double sample(const nacre_image *image, int64_t pixel, int channel) {
   int64_t at = pixel * image->channels + channel;
-  return image->depth == 16 ? ((const uint16_t *)image->samples)[at] / 65535.0 : ((const uint8_t *)image->samples)[at] / 255.0;
+  return image->depth == 16 ? ((const uint16_t *)image->samples)[at] / 65535.0
+                            : ((const uint8_t *)image->samples)[at] / 255.0;
 }
 
 /* The pixel with `wanted` channels. */
@@ -71,8 +74,10 @@ int nacre_read_image(nacre_call *call, int32_t index, const char *path) {
   int64_t last = field->rank ? last_extent(entry, index) : 0;
   if (!(nacre_type_is_real(type) || type == NACRE_U8) || !layout_of(field->rank, last, &axes) ||
       (axes.channels >= 0 && last != 1 && last != 3 && last != 4))
-    return nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s.%s: `%s` is %s%s; a picture is u8 or real, [h, w] or [h, w, c] with c = 1, 3 "
-                      "or 4, perhaps after a 1", entry->module, entry->name, field->name, nacre_type_name(type), field->shape);
+    return nacre_fail(NACRE_ERROR_UNSUPPORTED,
+                      "%s.%s: `%s` is %s%s; a picture is u8 or real, [h, w] or [h, w, c] with c = 1, 3 "
+                      "or 4, perhaps after a 1",
+                      entry->module, entry->name, field->name, nacre_type_name(type), field->shape);
   nacre_image image;
   int status = nacre_codec_png.read(call->files[index].data, call->files[index].bytes, path, &image);
   if (status != NACRE_OK)
@@ -81,7 +86,10 @@ int nacre_read_image(nacre_call *call, int32_t index, const char *path) {
   nacre_tensor *tensor = &call->arguments[index];
   *tensor = (nacre_tensor){.type = type, .rank = field->rank};
   for (int axis = 0; axis < tensor->rank; ++axis)
-    tensor->extents[axis] = axis == axes.height ? image.height : axis == axes.width ? image.width : axis == axes.channels ? wanted : 1;
+    tensor->extents[axis] = axis == axes.height     ? image.height
+                            : axis == axes.width    ? image.width
+                            : axis == axes.channels ? wanted
+                                                    : 1;
   int64_t pixels = image.height * image.width;
   tensor->bytes = (size_t)(pixels * wanted) * nacre_type_bytes(type);
   unsigned char *at = nacre_aligned_alloc(tensor->bytes);
@@ -117,7 +125,8 @@ int nacre_write_image(const char *path, const nacre_field_info *field, const nac
     return nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s: result `%s` is %s%s, which is no picture", path, field->name,
                       nacre_type_name(tensor->type), nacre_shape_text(shape, tensor->rank, tensor->extents));
   int64_t count = tensor->extents[axes.height] * tensor->extents[axes.width] * channels;
-  nacre_image image = {tensor->extents[axes.height], tensor->extents[axes.width], (int)channels, 8, malloc((size_t)count + 1)};
+  nacre_image image = {tensor->extents[axes.height], tensor->extents[axes.width], (int)channels, 8,
+                       malloc((size_t)count + 1)};
   if (!image.samples)
     return nacre_fail(NACRE_ERROR_MEMORY, "%s: out of memory", path);
   uint8_t *samples = image.samples;

@@ -8,7 +8,8 @@
 /* ---- errors.c: remembers the text for this thread and returns the code ------------------------------------------- */
 int nacre_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- text.c: texts that grow, for messages and output ------------------------------------------------------------- */
+/* ---- text.c: texts that grow, for messages and output -------------------------------------------------------------
+ */
 typedef struct nacre_text {
   char *data; /* always ends in 0 once something was added */
   size_t length, capacity;
@@ -37,7 +38,8 @@ int nacre_output_open(nacre_output *output, const char *path);
 int nacre_output_close(nacre_output *output, bool keep);
 void *nacre_aligned_alloc(size_t bytes); /* 64-byte aligned; never null for 0 bytes; freed with free */
 
-/* ---- json.c: a strict reader of one text, pulled token by token ---------------------------------------------------- */
+/* ---- json.c: a strict reader of one text, pulled token by token ----------------------------------------------------
+ */
 typedef struct nacre_json {
   const char *begin, *at, *end;
   const char *problem; /* null while all is well */
@@ -52,27 +54,31 @@ ptrdiff_t nacre_json_string(nacre_json *json, char *out);
 bool nacre_json_integer(nacre_json *json, int64_t *out);
 bool nacre_json_fail(nacre_json *json, const char *problem); /* false */
 
-/* ---- types and conversion (convert.c) ------------------------------------------------------------------------------ */
+/* ---- types and conversion (convert.c) ------------------------------------------------------------------------------
+ */
 bool nacre_type_is_real(nacre_type type);
 /* Bytes of a dense tensor; false when the product overflows or an extent is negative. */
 bool nacre_count_elements(int rank, const int64_t *extents, size_t element_bytes, size_t *count, size_t *bytes);
 /* Converts `count` elements. Real to real: the nearest value, ties to even; a finite value that would become infinite
    is refused. Integer to integer: only values that fit. Nothing else converts. Source may be unaligned.
    Returns null, or why not, with the position of the element in `where` (SIZE_MAX: the types as such). */
-const char *nacre_convert(nacre_type from, const void *source, nacre_type to, void *target, size_t count, size_t *where);
+const char *nacre_convert(nacre_type from, const void *source, nacre_type to, void *target, size_t count,
+                          size_t *where);
 double nacre_element_as_real(nacre_type type, const void *data, size_t index);
 int64_t nacre_element_as_integer(nacre_type type, const void *data, size_t index);
 
-/* ---- pattern.c: `{x}` one or more parts, `*` within one part, `**` one or more parts ------------------------------- */
+/* ---- pattern.c: `{x}` one or more parts, `*` within one part, `**` one or more parts -------------------------------
+ */
 /* 1: `name` matches `from`, and `*result` (malloc'ed, if `to` is not null) is `to` with the captures; 0: no match;
    -1: out of memory, or `to` names an unknown capture. */
 int nacre_pattern_match(const char *from, const char *name, const char *to, char **result);
 
-/* ---- safetensors.c ------------------------------------------------------------------------------------------------- */
+/* ---- safetensors.c -------------------------------------------------------------------------------------------------
+ */
 typedef struct nacre_stored {
   const char *name;
-  const char *dtype;   /* as the file says it: "F32" */
-  int type;            /* nacre_type, or -1: one that Nacre lacks */
+  const char *dtype; /* as the file says it: "F32" */
+  int type;          /* nacre_type, or -1: one that Nacre lacks */
   int rank;
   int64_t extents[NACRE_MAX_RANK];
   const unsigned char *data;
@@ -83,35 +89,39 @@ nacre_safetensors *nacre_safetensors_parse(const void *data, size_t bytes, const
 const nacre_stored *nacre_safetensors_stored(const nacre_safetensors *file, size_t index);
 const nacre_stored *nacre_safetensors_find(const nacre_safetensors *file, const char *name);
 
-/* ---- model.c ------------------------------------------------------------------------------------------------------- */
+/* ---- model.c -------------------------------------------------------------------------------------------------------
+ */
 struct nacre_model {
   const nacre_model_info *info;
-  const void **tensors;     /* weight_count weights, then the prepared block */
+  const void **tensors; /* weight_count weights, then the prepared block */
   void *prepared;
-  void **owned;             /* per weight: memory of this model, or null when it lies in the file */
+  void **owned; /* per weight: memory of this model, or null when it lies in the file */
   nacre_safetensors *file;
 };
 typedef struct nacre_model_options {
-  const char *weights;      /* a path, or null: embedded weights, else the file of `load` */
-  uint64_t seed;            /* of initialisers */
-  bool initialise;          /* without a file, every weight is initialised */
+  const char *weights; /* a path, or null: embedded weights, else the file of `load` */
+  uint64_t seed;       /* of initialisers */
+  bool initialise;     /* without a file, every weight is initialised */
 } nacre_model_options;
 struct nacre_model *nacre_model_open_with(const nacre_model_info *info, const nacre_model_options *options);
 
-/* ---- processor.c --------------------------------------------------------------------------------------------------- */
+/* ---- processor.c ---------------------------------------------------------------------------------------------------
+ */
 /* `what` names the object in the message. */
 int nacre_check_object(const char *what, uint32_t abi, const char *cpu, uint64_t features);
 
-/* ---- npy.c --------------------------------------------------------------------------------------------------------- */
+/* ---- npy.c ---------------------------------------------------------------------------------------------------------
+ */
 /* A validated npy file in memory; tensor->data points into it. */
 int nacre_npy_parse(const void *data, size_t bytes, const char *name, nacre_tensor *tensor);
 
-/* ---- codecs: png.c defines nacre_codec_png in a library of its own, linked where a module names it ------------------ */
+/* ---- codecs: png.c defines nacre_codec_png in a library of its own, linked where a module names it ------------------
+ */
 typedef struct nacre_image {
   int64_t height, width;
-  int channels;           /* 1 grey, 2 grey alpha, 3 red green blue, 4 with alpha */
-  int depth;              /* 8 or 16 bits; samples are u8 or native u16 */
-  void *samples;          /* [height, width, channels], malloc'ed */
+  int channels;  /* 1 grey, 2 grey alpha, 3 red green blue, 4 with alpha */
+  int depth;     /* 8 or 16 bits; samples are u8 or native u16 */
+  void *samples; /* [height, width, channels], malloc'ed */
 } nacre_image;
 typedef struct nacre_codec {
   const char *name;
@@ -120,7 +130,8 @@ typedef struct nacre_codec {
 } nacre_codec;
 extern const nacre_codec nacre_codec_png __attribute__((weak, visibility("default")));
 
-/* ---- entry.c ------------------------------------------------------------------------------------------------------- */
+/* ---- entry.c -------------------------------------------------------------------------------------------------------
+ */
 enum { NACRE_MAX_EXTENTS = 1024, NACRE_MAX_MODELS = 64 };
 /* Dims within their bounds and guards kept? */
 int nacre_entry_check_dims(const nacre_entry_info *entry, const int64_t *dims);

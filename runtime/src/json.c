@@ -25,13 +25,20 @@ bool nacre_json_expect(nacre_json *json, char c) {
   if (nacre_json_take(json, c))
     return true;
   switch (c) {
-  case '{': return nacre_json_fail(json, "`{` expected");
-  case '}': return nacre_json_fail(json, "`}` or `,` expected");
-  case '[': return nacre_json_fail(json, "`[` expected");
-  case ']': return nacre_json_fail(json, "`]` or `,` expected");
-  case ':': return nacre_json_fail(json, "`:` expected");
-  case ',': return nacre_json_fail(json, "`,` expected");
-  default: return nacre_json_fail(json, "a string expected");
+  case '{':
+    return nacre_json_fail(json, "`{` expected");
+  case '}':
+    return nacre_json_fail(json, "`}` or `,` expected");
+  case '[':
+    return nacre_json_fail(json, "`[` expected");
+  case ']':
+    return nacre_json_fail(json, "`]` or `,` expected");
+  case ':':
+    return nacre_json_fail(json, "`:` expected");
+  case ',':
+    return nacre_json_fail(json, "`,` expected");
+  default:
+    return nacre_json_fail(json, "a string expected");
   }
 }
 
@@ -42,7 +49,10 @@ static int32_t hex4(nacre_json *json) {
   int32_t value = 0;
   for (int i = 0; i < 4; ++i) {
     char c = *json->at++;
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
     if (digit < 0)
       return -1;
     value = value * 16 + digit;
@@ -95,7 +105,10 @@ static int sequence_length(const unsigned char *at, ptrdiff_t left) {
   unsigned char first = at[0];
   if (first < 0x80)
     return 1;
-  int length = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+  int length = first >= 0xc2 && first <= 0xdf   ? 2
+               : first >= 0xe0 && first <= 0xef ? 3
+               : first >= 0xf0 && first <= 0xf4 ? 4
+                                                : 0;
   if (length == 0 || left < length)
     return 0;
   for (int i = 1; i < length; ++i)

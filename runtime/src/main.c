@@ -1,4 +1,5 @@
-/* `main` of every built executable: picks an entry of nacre_main_module, feeds it from files and writes what it gives. */
+/* `main` of every built executable: picks an entry of nacre_main_module, feeds it from files and writes what it gives.
+ */
 #include "program.h"
 #include <stdlib.h>
 #include <time.h>
@@ -18,7 +19,8 @@ static int compare_times(const void *a, const void *b) {
 
 static int call_and_time(nacre_call *call, int repeat, double *minimum, double *median) {
   double *times = calloc((size_t)repeat, sizeof *times);
-  int status = times ? nacre_call_run(call) : nacre_fail(NACRE_ERROR_MEMORY, "out of memory"); /* the first one warms up */
+  int status =
+      times ? nacre_call_run(call) : nacre_fail(NACRE_ERROR_MEMORY, "out of memory"); /* the first one warms up */
   for (int i = 0; i < repeat && status == NACRE_OK; ++i) {
     double start = milliseconds();
     status = nacre_call_run(call);
@@ -42,8 +44,8 @@ static int run_entry(const nacre_module_info *module, const nacre_flags *flags) 
   if (status == NACRE_OK && flags->out)
     status = nacre_write_results(flags->out, call.entry, call.results);
   if (status == NACRE_OK && flags->repeat)
-    printf("{\"entry\": \"%s.%s\", \"calls\": %d, \"threads\": %d, \"min_ms\": %.6f, \"median_ms\": %.6f}\n", module->name,
-           call.entry->name, flags->repeat, nacre_threads(), minimum, median);
+    printf("{\"entry\": \"%s.%s\", \"calls\": %d, \"threads\": %d, \"min_ms\": %.6f, \"median_ms\": %.6f}\n",
+           module->name, call.entry->name, flags->repeat, nacre_threads(), minimum, median);
   else if (status == NACRE_OK && flags->json)
     nacre_print_json(stdout, call.entry, call.results);
   else if (status == NACRE_OK && !flags->out)

@@ -10,10 +10,10 @@ enum { LISTED = 5 }; /* how many missing or unknown weights a message names */
 typedef struct loading {
   struct nacre_model *model;
   const nacre_model_info *info;
-  const char *source;            /* how messages call the file */
+  const char *source; /* how messages call the file */
   const nacre_model_options *options;
-  int32_t *by_path;              /* weights sorted by path */
-  const nacre_stored **stored;   /* per weight: its tensor in the file, or null */
+  int32_t *by_path;            /* weights sorted by path */
+  const nacre_stored **stored; /* per weight: its tensor in the file, or null */
   bool *transposed;
   nacre_text unknown;
   size_t unknown_count;
@@ -74,7 +74,8 @@ static int apply_renames(const loading *l, const char *name, char **path, bool *
     int matched = nacre_pattern_match(rename->from, *path, rename->to, &renamed);
     if (matched < 0) {
       free(*path);
-      return nacre_fail(NACRE_ERROR_WEIGHTS, "rename \"%s\" -> \"%s\" cannot be applied to `%.200s`", rename->from, rename->to, name);
+      return nacre_fail(NACRE_ERROR_WEIGHTS, "rename \"%s\" -> \"%s\" cannot be applied to `%.200s`", rename->from,
+                        rename->to, name);
     }
     if (matched) {
       free(*path);
@@ -147,7 +148,8 @@ static int check_complete(loading *l) {
   }
   int status = NACRE_OK;
   if (missing || l->unknown_count)
-    status = nacre_fail(NACRE_ERROR_WEIGHTS, "%s does not fit model `%s`: %zu weights missing, %zu unknown%s\n  (`rename`, "
+    status = nacre_fail(NACRE_ERROR_WEIGHTS,
+                        "%s does not fit model `%s`: %zu weights missing, %zu unknown%s\n  (`rename`, "
                         "`ignore` and `init` in the model say what may differ)",
                         l->source, info->name, missing, l->unknown_count, text.data ? text.data : "");
   free(text.data);
@@ -155,7 +157,8 @@ static int check_complete(loading *l) {
 }
 
 /* target[j, i] = source[i, j] */
-static void transpose(const unsigned char *source, int64_t rows, int64_t columns, size_t element, unsigned char *target) {
+static void transpose(const unsigned char *source, int64_t rows, int64_t columns, size_t element,
+                      unsigned char *target) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j, source += element)
       memcpy(target + (size_t)(j * rows + i) * element, source, element);
@@ -169,10 +172,11 @@ static int check_shape(const loading *l, int32_t index) {
   for (int axis = 0; same && axis < weight->rank; ++axis)
     same = weight->extents[axis] == stored->extents[turned ? 1 - axis : axis];
   if (!same)
-    return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s` is %s%s in model `%s`, %s%s in %s (as `%.200s`%s)", weight->path,
-                      nacre_type_name((nacre_type)weight->type), nacre_shape_text(here, weight->rank, weight->extents),
-                      l->info->name, stored->dtype, nacre_shape_text(there, stored->rank, stored->extents), l->source,
-                      stored->name, turned ? ", to be transposed" : "");
+    return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s` is %s%s in model `%s`, %s%s in %s (as `%.200s`%s)",
+                      weight->path, nacre_type_name((nacre_type)weight->type),
+                      nacre_shape_text(here, weight->rank, weight->extents), l->info->name, stored->dtype,
+                      nacre_shape_text(there, stored->rank, stored->extents), l->source, stored->name,
+                      turned ? ", to be transposed" : "");
   return NACRE_OK;
 }
 
@@ -195,7 +199,8 @@ static int load_weight(loading *l, int32_t index) {
     if (!memory)
       return nacre_fail(NACRE_ERROR_MEMORY, "weight `%s`: out of memory", weight->path);
     if (!l->info->initialise || l->info->initialise(index, l->options->seed, memory) != 0)
-      return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s` of model `%s` has no initialiser", weight->path, l->info->name);
+      return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s` of model `%s` has no initialiser", weight->path,
+                        l->info->name);
     return NACRE_OK;
   }
   int status = check_shape(l, index);
@@ -227,8 +232,8 @@ static int load_weight(loading *l, int32_t index) {
   if (where == SIZE_MAX)
     return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s` is %s in model `%s`, %s in %s: %s", weight->path,
                       nacre_type_name(type), l->info->name, stored->dtype, l->source, problem);
-  return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s`: element %zu of %s in %s %s for %s", weight->path, where, stored->dtype,
-                    l->source, problem, nacre_type_name(type));
+  return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s`: element %zu of %s in %s %s for %s", weight->path, where,
+                    stored->dtype, l->source, problem, nacre_type_name(type));
 }
 
 /* A file may hold a tied tensor under either path, or under both if they are equal. */
@@ -287,7 +292,8 @@ static int prepare(struct nacre_model *model) {
   return status;
 }
 
-/* Opens the file that the options, the object or the source name; none is fine where every weight has an initialiser. */
+/* Opens the file that the options, the object or the source name; none is fine where every weight has an initialiser.
+ */
 static int open_file(loading *l) {
   const nacre_model_info *info = l->info;
   struct nacre_model *model = l->model;
@@ -310,8 +316,10 @@ static int open_file(loading *l) {
   }
   for (int32_t i = 0; i < info->weight_count; ++i)
     if (root_of(info, i) == i && !info->weights[i].may_be_missing)
-      return nacre_fail(NACRE_ERROR_WEIGHTS, "model `%s` needs a file of weights (safetensors): none was given, and weight "
-                        "`%s` has no `init`", info->name, info->weights[i].path);
+      return nacre_fail(NACRE_ERROR_WEIGHTS,
+                        "model `%s` needs a file of weights (safetensors): none was given, and weight "
+                        "`%s` has no `init`",
+                        info->name, info->weights[i].path);
   return NACRE_OK;
 }
 

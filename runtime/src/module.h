@@ -1,5 +1,6 @@
 /* What a generated object tells the runtime about itself. Not public: generated code and the runtime are built for
-   each other, and NACRE_ABI says so. All tables are constant data in the object; pointers are never null unless said. */
+   each other, and NACRE_ABI says so. All tables are constant data in the object; pointers are never null unless said.
+ */
 #ifndef NACRE_MODULE_H
 #define NACRE_MODULE_H
 #include "nacre.h" /* nacre_type: the element types, in the order of the front end's table */
@@ -9,51 +10,57 @@
 #define NACRE_ABI 1
 
 typedef struct nacre_weight_info {
-  const char *path;              /* encoder.layer.0.fc1.weight */
+  const char *path; /* encoder.layer.0.fc1.weight */
   int32_t type, rank;
   const int64_t *extents;
-  int32_t tied_to;               /* index of the weight whose tensor it shares, or -1 */
-  int32_t may_be_missing;        /* an `init` item covers it */
-  int32_t trained;               /* param, else state */
+  int32_t tied_to;        /* index of the weight whose tensor it shares, or -1 */
+  int32_t may_be_missing; /* an `init` item covers it */
+  int32_t trained;        /* param, else state */
 } nacre_weight_info;
 
-typedef struct nacre_rename { const char *from, *to; int32_t transpose; } nacre_rename;
+typedef struct nacre_rename {
+  const char *from, *to;
+  int32_t transpose;
+} nacre_rename;
 
 typedef struct nacre_model_info {
   uint32_t abi;
-  const char *name;              /* the model's name in the source */
+  const char *name; /* the model's name in the source */
   int32_t weight_count, rename_count, ignore_count;
   const nacre_weight_info *weights;
   const nacre_rename *renames;
   const char *const *ignores;
-  const char *file;              /* of `load`, or "" */
+  const char *file; /* of `load`, or "" */
   int32_t file_optional;
-  const void *embedded;          /* a whole safetensors file (--embed-weights), or null */
+  const void *embedded; /* a whole safetensors file (--embed-weights), or null */
   uint64_t embedded_bytes;
-  uint64_t prepared_bytes;       /* what `prepare` fills: packed weights and everything that depends on weights only */
+  uint64_t prepared_bytes; /* what `prepare` fills: packed weights and everything that depends on weights only */
   /* Fills `prepared` (64-byte aligned) from the weights; `scratch` has prepare_scratch bytes. */
   void (*prepare)(const void *const *weights, void *prepared, void *scratch);
   uint64_t prepare_scratch;
   /* Writes weight number `index` as its initialiser says; returns 0, or -1 if it has none. */
   int32_t (*initialise)(int32_t index, uint64_t seed, void *out);
-  const char *cpu;               /* what the code needs, such as "x86-64-v3" */
-  uint64_t cpu_features;         /* the same as bits, numbered by CpuFeatures.def */
+  const char *cpu;       /* what the code needs, such as "x86-64-v3" */
+  uint64_t cpu_features; /* the same as bits, numbered by CpuFeatures.def */
 } nacre_model_info;
 
 typedef struct nacre_dim_info {
   const char *name;
-  int64_t lower, upper;          /* INT64_MAX: no upper bound */
-  int32_t argument, axis;        /* the extent of an argument that gives its value */
+  int64_t lower, upper;   /* INT64_MAX: no upper bound */
+  int32_t argument, axis; /* the extent of an argument that gives its value */
 } nacre_dim_info;
 
 typedef struct nacre_field_info {
   const char *name;
   int32_t type, rank;
-  const char *codec;             /* "npy", "png" */
-  const char *shape;             /* as the source says it: "[n, 784]", "" for a scalar */
+  const char *codec; /* "npy", "png" */
+  const char *shape; /* as the source says it: "[n, 784]", "" for a scalar */
 } nacre_field_info;
 
-typedef struct nacre_subscript_check { int32_t argument; const char *text; } nacre_subscript_check;
+typedef struct nacre_subscript_check {
+  int32_t argument;
+  const char *text;
+} nacre_subscript_check;
 
 typedef struct nacre_entry_info {
   uint32_t abi;
@@ -61,8 +68,8 @@ typedef struct nacre_entry_info {
   int32_t dim_count, argument_count, result_count, guard_count, model_count, subscript_check_count;
   const nacre_dim_info *dims;
   const nacre_field_info *arguments, *results;
-  const char *const *guards;     /* the clauses, as the source says them */
-  const int32_t *models;         /* positions in nacre_module_info.models */
+  const char *const *guards; /* the clauses, as the source says them */
+  const int32_t *models;     /* positions in nacre_module_info.models */
   const nacre_subscript_check *subscript_checks;
   /* All extents of all arguments, then of all results, in order, from the dims. */
   void (*extents)(const int64_t *dims, int64_t *out);
@@ -78,10 +85,10 @@ typedef struct nacre_entry_info {
 } nacre_entry_info;
 
 typedef struct nacre_expect_info {
-  const char *text;              /* the expectation as the source says it */
-  const char *place;             /* file:line:column */
-  int32_t condition;             /* which result: a bool */
-  int32_t deviation;             /* which result: f64, or -1 */
+  const char *text;  /* the expectation as the source says it */
+  const char *place; /* file:line:column */
+  int32_t condition; /* which result: a bool */
+  int32_t deviation; /* which result: f64, or -1 */
   double tolerance;
 } nacre_expect_info;
 
@@ -90,13 +97,13 @@ typedef struct nacre_test_info {
   int32_t expect_count;
   const nacre_expect_info *expects;
   uint64_t seed;
-  nacre_entry_info entry;        /* no arguments; weights are initialised from the seed */
+  nacre_entry_info entry; /* no arguments; weights are initialised from the seed */
 } nacre_test_info;
 
 typedef struct nacre_module_info {
   uint32_t abi;
-  const char *name, *version;    /* module name; version of the compiler that made it */
-  const char *cpu;               /* what the code needs, such as "x86-64-v3" */
+  const char *name, *version; /* module name; version of the compiler that made it */
+  const char *cpu;            /* what the code needs, such as "x86-64-v3" */
   int32_t model_count, entry_count, test_count;
   const nacre_model_info *const *models;
   const nacre_entry_info *const *entries;

@@ -69,13 +69,15 @@ static int read_descr(reader *r, nacre_tensor *tensor) {
     if (descr[0] != kinds[i].kind || descr[1] != '0' + kinds[i].bytes || descr[2])
       continue;
     if (swapped && kinds[i].bytes > 1)
-      return nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s has big-endian numbers: save it as `a.astype(a.dtype.newbyteorder(\"<\"))`",
-                        r->name);
+      return nacre_fail(NACRE_ERROR_UNSUPPORTED,
+                        "%s has big-endian numbers: save it as `a.astype(a.dtype.newbyteorder(\"<\"))`", r->name);
     tensor->type = kinds[i].type;
     return NACRE_OK;
   }
-  return nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s has elements of type `%s`, which Nacre lacks: save it as float32, float64, "
-                    "float16, int64, int32, int8, uint64, uint8 or bool", r->name, descr);
+  return nacre_fail(NACRE_ERROR_UNSUPPORTED,
+                    "%s has elements of type `%s`, which Nacre lacks: save it as float32, float64, "
+                    "float16, int64, int32, int8, uint64, uint8 or bool",
+                    r->name, descr);
 }
 
 static int read_shape(reader *r, nacre_tensor *tensor) {
@@ -117,7 +119,10 @@ static int read_header(reader *r, nacre_tensor *tensor) {
     int status = NACRE_OK, which;
     if (!take_string(r, key, sizeof key) || !take(r, ':'))
       return bad_header(r, "a key expected");
-    which = strcmp(key, "descr") == 0 ? DESCR : strcmp(key, "fortran_order") == 0 ? ORDER : strcmp(key, "shape") == 0 ? SHAPE : 0;
+    which = strcmp(key, "descr") == 0           ? DESCR
+            : strcmp(key, "fortran_order") == 0 ? ORDER
+            : strcmp(key, "shape") == 0         ? SHAPE
+                                                : 0;
     if (!which || (seen & which))
       return bad_header(r, "an unknown or repeated key");
     seen |= which;
@@ -126,7 +131,8 @@ static int read_header(reader *r, nacre_tensor *tensor) {
     else if (which == SHAPE)
       status = read_shape(r, tensor);
     else if (take_word(r, "True"))
-      status = nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s is in Fortran order: save it as `numpy.ascontiguousarray(a)`", r->name);
+      status = nacre_fail(NACRE_ERROR_UNSUPPORTED, "%s is in Fortran order: save it as `numpy.ascontiguousarray(a)`",
+                          r->name);
     else if (!take_word(r, "False"))
       return bad_header(r, "`fortran_order` is neither True nor False");
     if (status != NACRE_OK)
@@ -155,7 +161,8 @@ int nacre_npy_parse(const void *data, size_t bytes, const char *name, nacre_tens
   if (version > 1)
     length |= bytes < 12 ? 0 : (size_t)start[10] << 16 | (size_t)start[11] << 24;
   if (bytes < at || length > bytes - at)
-    return nacre_fail(NACRE_ERROR_FORMAT, "%s is truncated: its header has %zu bytes, the file %zu", name, length, bytes);
+    return nacre_fail(NACRE_ERROR_FORMAT, "%s is truncated: its header has %zu bytes, the file %zu", name, length,
+                      bytes);
   reader r = {(const char *)start + at, (const char *)start + at + length, name};
   int status = read_header(&r, tensor);
   if (status != NACRE_OK)
@@ -167,8 +174,8 @@ int nacre_npy_parse(const void *data, size_t bytes, const char *name, nacre_tens
   if (tensor->bytes != bytes - at - length)
     return nacre_fail(NACRE_ERROR_FORMAT, "%s %s: %s%s needs %zu bytes of data, the file has %zu", name,
                       tensor->bytes > bytes - at - length ? "is truncated" : "has bytes left over",
-                      nacre_type_name(tensor->type), nacre_shape_text(shape, tensor->rank, tensor->extents), tensor->bytes,
-                      bytes - at - length);
+                      nacre_type_name(tensor->type), nacre_shape_text(shape, tensor->rank, tensor->extents),
+                      tensor->bytes, bytes - at - length);
   tensor->data = (void *)(uintptr_t)(start + at + length);
   return NACRE_OK;
 }
@@ -208,7 +215,9 @@ int nacre_npy_write(const char *path, const nacre_tensor *tensor) {
                         kinds[kind].bytes > 1 ? '<' : '|', kinds[kind].kind, kinds[kind].bytes);
   for (int axis = 0; axis < tensor->rank; ++axis)
     length += snprintf(header + length, sizeof header - (size_t)length, "%lld%s", (long long)tensor->extents[axis],
-                       axis + 1 < tensor->rank ? ", " : tensor->rank == 1 ? "," : "");
+                       axis + 1 < tensor->rank ? ", "
+                       : tensor->rank == 1     ? ","
+                                               : "");
   length += snprintf(header + length, sizeof header - (size_t)length, "), }");
   int padded = (10 + length + 1 + 63) / 64 * 64 - 10;
   unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)padded, (unsigned char)(padded >> 8)};

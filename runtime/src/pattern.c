@@ -8,8 +8,8 @@
 typedef enum element_kind { LETTER, STAR, DEEP, CAPTURE } element_kind;
 typedef struct element {
   element_kind kind;
-  const char *text; /* the letter, or the capture's name */
-  size_t length;    /* of the capture's name */
+  const char *text;  /* the letter, or the capture's name */
+  size_t length;     /* of the capture's name */
   size_t begin, end; /* what it took of the name */
 } element;
 

@@ -1,5 +1,5 @@
-/* The codec of `@read(image = png())` and `@write(map = png())`, a library of its own that is linked only where a module
-   names it. libpng does the work; sizes are bounded before anything is allocated. */
+/* The codec of `@read(image = png())` and `@write(map = png())`, a library of its own that is linked only where a
+   module names it. libpng does the work; sizes are bounded before anything is allocated. */
 #include "internal.h"
 #include <png.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@ static const int64_t pixel_limit = (int64_t)1 << 26;
 
 typedef struct state {
   jmp_buf failed;
-  const char *name;           /* of the file */
+  const char *name; /* of the file */
   const unsigned char *at, *end;
   bool writing;
 } state;
@@ -67,7 +67,8 @@ static int decode(png_structp png, png_infop info, state *s, nacre_image *image,
   image->channels = png_get_channels(png, info);
   image->depth = png_get_bit_depth(png, info);
   size_t row = (size_t)image->width * (size_t)image->channels * (size_t)(image->depth / 8);
-  if ((image->depth != 8 && image->depth != 16) || image->channels < 1 || image->channels > 4 || png_get_rowbytes(png, info) != row)
+  if ((image->depth != 8 && image->depth != 16) || image->channels < 1 || image->channels > 4 ||
+      png_get_rowbytes(png, info) != row)
     png_error(png, "an unknown layout");
   image->samples = malloc((size_t)image->height * row);
   *rows = malloc((size_t)image->height * sizeof **rows);
@@ -103,7 +104,8 @@ static int read_png(const void *data, size_t bytes, const char *name, nacre_imag
 }
 
 static int encode(png_structp png, png_infop info, state *s, FILE *stream, const nacre_image *image) {
-  static const int colours[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_RGB_ALPHA};
+  static const int colours[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
+                                PNG_COLOR_TYPE_RGB_ALPHA};
   if (setjmp(s->failed))
     return 1;
   png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
@@ -119,7 +121,8 @@ static int encode(png_structp png, png_infop info, state *s, FILE *stream, const
 }
 
 static int write_png(FILE *stream, const char *name, const nacre_image *image) {
-  if (image->depth != 8 || image->width < 1 || image->height < 1 || image->width > INT32_MAX || image->height > INT32_MAX)
+  if (image->depth != 8 || image->width < 1 || image->height < 1 || image->width > INT32_MAX ||
+      image->height > INT32_MAX)
     return nacre_fail(NACRE_ERROR_ARGUMENT, "%s: no picture of this size or depth can be written", name);
   state s = {.name = name, .writing = true};
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);

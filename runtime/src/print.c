@@ -25,7 +25,8 @@ static void print_element(FILE *stream, const nacre_tensor *tensor, size_t at, b
 }
 
 /* Nested brackets; `at` and `count` are the elements of this part. */
-static void print_part(FILE *stream, const nacre_tensor *tensor, int axis, size_t at, size_t count, bool whole, int indent) {
+static void print_part(FILE *stream, const nacre_tensor *tensor, int axis, size_t at, size_t count, bool whole,
+                       int indent) {
   if (axis == tensor->rank) {
     print_element(stream, tensor, at, false);
     return;
@@ -56,20 +57,28 @@ void nacre_print_result(FILE *stream, const char *name, const nacre_tensor *tens
   fputc('\n', stream);
 }
 
+/* The result as JSON: a number, or lists in lists. */
+static void print_json_part(FILE *stream, const nacre_tensor *tensor, int axis, size_t at, size_t count) {
+  if (axis == tensor->rank) {
+    print_element(stream, tensor, at, true);
+    return;
+  }
+  int64_t extent = tensor->extents[axis];
+  size_t step = extent ? count / (size_t)extent : 0;
+  fputc('[', stream);
+  for (int64_t i = 0; i < extent; ++i) {
+    if (i)
+      fputs(", ", stream);
+    print_json_part(stream, tensor, axis + 1, at + (size_t)i * step, step);
+  }
+  fputc(']', stream);
+}
+
 void nacre_print_json(FILE *stream, const nacre_entry_info *entry, const nacre_tensor *results) {
   fputc('{', stream);
   for (int32_t i = 0; i < entry->result_count; ++i) {
-    const nacre_tensor *tensor = &results[i];
-    size_t count = tensor->bytes / nacre_type_bytes(tensor->type);
-    char shape[NACRE_SHAPE_TEXT];
-    fprintf(stream, "%s\"%s\": {\"type\": \"%s\", \"shape\": %s, \"data\": [", i ? ", " : "", entry->results[i].name,
-            nacre_type_name(tensor->type), nacre_shape_text(shape, tensor->rank, tensor->extents));
-    for (size_t at = 0; at < count; ++at) {
-      if (at)
-        fputs(", ", stream);
-      print_element(stream, tensor, at, true);
-    }
-    fputs("]}", stream);
+    fprintf(stream, "%s\"%s\": ", i ? ", " : "", entry->results[i].name);
+    print_json_part(stream, &results[i], 0, 0, results[i].bytes / nacre_type_bytes(results[i].type));
   }
   fputs("}\n", stream);
 }

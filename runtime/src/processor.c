@@ -40,7 +40,9 @@ int nacre_check_object(const char *what, uint32_t abi, const char *cpu, uint64_t
                       what, (unsigned)abi, (unsigned)NACRE_ABI);
   const char *missing = missing_feature(features);
   if (missing)
-    return nacre_fail(NACRE_ERROR_PROCESSOR, "%s was built for %s; this processor lacks %s: build with --cpu=x86-64-v2 or "
-                      "what this machine has", what, cpu, missing);
+    return nacre_fail(NACRE_ERROR_PROCESSOR,
+                      "%s was built for %s; this processor lacks %s: build with --cpu=x86-64-v2 or "
+                      "what this machine has",
+                      what, cpu, missing);
   return NACRE_OK;
 }

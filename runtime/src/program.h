@@ -22,8 +22,8 @@ void nacre_print_help(const nacre_module_info *module, const nacre_flags *flags)
 /* One call with everything it reads and writes. */
 typedef struct nacre_call {
   const nacre_entry_info *entry;
-  nacre_mapping *files;         /* per argument */
-  void **owned;                 /* per argument: memory, or null when the data lies in its file */
+  nacre_mapping *files; /* per argument */
+  void **owned;         /* per argument: memory, or null when the data lies in its file */
   nacre_tensor *arguments, *results;
   int64_t *dims;
   const void **argument_data;

@@ -1,5 +1,6 @@
 /* Safetensors: 8 bytes of header length, a JSON header, then the data. Everything the header says is checked before
-   anything is used: offsets in range, in step with shape and type, without overlap or holes, names without duplicates. */
+   anything is used: offsets in range, in step with shape and type, without overlap or holes, names without duplicates.
+ */
 #include "internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,12 @@ typedef struct dtype_info {
   size_t bytes;
 } dtype_info;
 
-static const dtype_info dtypes[] = {
-    {"F64", NACRE_F64, 8},  {"F32", NACRE_F32, 4}, {"F16", NACRE_F16, 2}, {"BF16", NACRE_BF16, 2}, {"I64", NACRE_I64, 8},
-    {"I32", NACRE_I32, 4},  {"I8", NACRE_I8, 1},   {"U64", NACRE_U64, 8}, {"U8", NACRE_U8, 1},     {"BOOL", NACRE_BOOL, 1},
-    {"I16", -1, 2},         {"U16", -1, 2},        {"U32", -1, 4},        {"F8_E5M2", -1, 1},      {"F8_E4M3", -1, 1},
-    {"F8_E8M0", -1, 1},     {"C64", -1, 8}};
+static const dtype_info dtypes[] = {{"F64", NACRE_F64, 8},   {"F32", NACRE_F32, 4}, {"F16", NACRE_F16, 2},
+                                    {"BF16", NACRE_BF16, 2}, {"I64", NACRE_I64, 8}, {"I32", NACRE_I32, 4},
+                                    {"I8", NACRE_I8, 1},     {"U64", NACRE_U64, 8}, {"U8", NACRE_U8, 1},
+                                    {"BOOL", NACRE_BOOL, 1}, {"I16", -1, 2},        {"U16", -1, 2},
+                                    {"U32", -1, 4},          {"F8_E5M2", -1, 1},    {"F8_E4M3", -1, 1},
+                                    {"F8_E8M0", -1, 1},      {"C64", -1, 8}};
 
 struct nacre_safetensors {
   nacre_mapping mapping; /* empty when the data belongs to somebody else */
@@ -28,11 +30,11 @@ struct nacre_safetensors {
 typedef struct reader {
   nacre_json json;
   nacre_safetensors *file;
-  const char *name;      /* of the file */
+  const char *name; /* of the file */
   const unsigned char *data;
   uint64_t data_bytes;
-  char *strings;         /* free room of file->strings */
-  bool failed;           /* the error has been set */
+  char *strings; /* free room of file->strings */
+  bool failed;   /* the error has been set */
 } reader;
 
 static bool refuse(reader *r, const char *tensor, const char *problem) {
@@ -226,15 +228,16 @@ static bool check_layout(reader *r) {
 nacre_safetensors *nacre_safetensors_parse(const void *data, size_t bytes, const char *name) {
   const unsigned char *start = data;
   if (bytes < 8) {
-    nacre_fail(NACRE_ERROR_FORMAT, "%s is no safetensors file: it has %zu bytes, the header alone needs 8", name, bytes);
+    nacre_fail(NACRE_ERROR_FORMAT, "%s is no safetensors file: it has %zu bytes, the header alone needs 8", name,
+               bytes);
     return NULL;
   }
   uint64_t header = 0;
   for (int i = 7; i >= 0; --i)
     header = header << 8 | start[i];
   if (header > HEADER_LIMIT || header > bytes - 8) {
-    nacre_fail(NACRE_ERROR_FORMAT, "%s is no safetensors file, or truncated: its header would have %llu bytes, %s %llu", name,
-               (unsigned long long)header, header > HEADER_LIMIT ? "the limit is" : "the file has",
+    nacre_fail(NACRE_ERROR_FORMAT, "%s is no safetensors file, or truncated: its header would have %llu bytes, %s %llu",
+               name, (unsigned long long)header, header > HEADER_LIMIT ? "the limit is" : "the file has",
                (unsigned long long)(header > HEADER_LIMIT ? HEADER_LIMIT : bytes - 8));
     return NULL;
   }

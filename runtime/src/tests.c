@@ -2,7 +2,8 @@
 #include "program.h"
 #include <stdlib.h>
 
-static int run_test(const nacre_module_info *module, const nacre_test_info *test, const nacre_flags *flags, int *failed) {
+static int run_test(const nacre_module_info *module, const nacre_test_info *test, const nacre_flags *flags,
+                    int *failed) {
   const nacre_entry_info *entry = &test->entry;
   nacre_flags inner = {.entry = entry, .seed = flags->seeded ? flags->seed : test->seed, .seeded = true};
   nacre_call call;
@@ -18,7 +19,8 @@ static int run_test(const nacre_module_info *module, const nacre_test_info *test
     printf("%s: test \"%s\" failed: expect %s", expect->place, test->name, expect->text);
     if (expect->deviation >= 0)
       printf(" (deviation %.3g, tolerance %.3g)",
-             nacre_element_as_real(results[expect->deviation].type, results[expect->deviation].data, 0), expect->tolerance);
+             nacre_element_as_real(results[expect->deviation].type, results[expect->deviation].data, 0),
+             expect->tolerance);
     putchar('\n');
   }
   nacre_call_release(&call);

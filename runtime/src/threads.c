@@ -1,19 +1,20 @@
 /* The pool of the process: nacre_parallel_for cuts a range into chunks that only its length and grain determine, and
-   whoever is free takes the next one. Workers start when first needed, spin a little for the next piece of work and then
-   sleep. Several callers share the workers through a few job slots; a call from inside a body, or one that finds no free
-   slot, runs its chunks by itself. Which thread runs a chunk never shows in the result. */
+   whoever is free takes the next one. Workers start when first needed, spin a little for the next piece of work and
+   then sleep. Several callers share the workers through a few job slots; a call from inside a body, or one that finds
+   no free slot, runs its chunks by itself. Which thread runs a chunk never shows in the result. */
 #include "internal.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
-  SLOTS = 8,         /* callers at once that get help */
+  SLOTS = 8, /* callers at once that get help */
   THREADS_MAX = 256,
-  SPINS = 4000,      /* looks for new work before a worker sleeps: tens of microseconds */
-  PATIENCE = 2000    /* looks at the last busy helpers before the caller gives up its time slice */
+  SPINS = 4000,   /* looks for new work before a worker sleeps: tens of microseconds */
+  PATIENCE = 2000 /* looks at the last busy helpers before the caller gives up its time slice */
 };
 
 /* A range being worked on. Helpers announce themselves in `helpers` before they look at `open`, the owner closes before
@@ -31,7 +32,7 @@ static struct {
   _Alignas(64) atomic_uint posted; /* changes with every new job */
   atomic_int sleepers, limit;      /* limit: threads a call may use, 0: not yet decided */
   atomic_bool stopping;
-  pthread_mutex_t lock;            /* guards what follows */
+  pthread_mutex_t lock; /* guards what follows */
   pthread_cond_t wake;
   pthread_t workers[THREADS_MAX];
   atomic_int started;
@@ -118,7 +119,10 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* The child of a fork has no workers: it starts its own when it needs them. */
+/* The child of a fork has no workers: it starts its own when it needs them. It knows itself by a page that the kernel
+   clears for children; pthread_atfork would need the start files of a compiler, and survive dlclose badly. */
+static atomic_int *parent_page;
+
 static void forget_workers(void) {
   pool.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
   pool.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -129,16 +133,25 @@ static void forget_workers(void) {
     atomic_store(&pool.slots[i].helpers, 0);
     atomic_store(&pool.slots[i].taken, 0);
   }
+  atomic_store(parent_page, 1);
+}
+
+static void mark_parent(void) {
+  size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+  void *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  static atomic_int fallback; /* on an old kernel the child runs every chunk itself: nobody else takes any */
+  if (page != MAP_FAILED && madvise(page, bytes, MADV_WIPEONFORK) == 0)
+    parent_page = page;
+  else
+    parent_page = &fallback;
+  atomic_store(parent_page, 1);
 }
 
 /* As many workers as the limit allows; fewer if the system refuses, which costs speed only. */
 static void start_workers(int wanted) {
-  static bool prepared;
   pthread_mutex_lock(&pool.lock);
-  if (!prepared) {
-    prepared = true;
-    pthread_atfork(NULL, NULL, forget_workers);
-  }
+  if (!parent_page)
+    mark_parent();
   int started = atomic_load(&pool.started);
   while (started < wanted && !atomic_load(&pool.stopping) &&
          pthread_create(&pool.workers[started], NULL, work, (void *)(intptr_t)(started + 1)) == 0)
@@ -149,7 +162,7 @@ static void start_workers(int wanted) {
 
 /* Before the code of the workers is unmapped (dlclose), or at the end of the process. */
 __attribute__((destructor)) static void stop_workers(void) {
-  if (atomic_load(&pool.started) == 0)
+  if (atomic_load(&pool.started) == 0 || !atomic_load(parent_page))
     return;
   pthread_mutex_lock(&pool.lock);
   atomic_store(&pool.stopping, true);
@@ -194,6 +207,8 @@ NACRE_API void nacre_parallel_for(void (*body)(void *context, int64_t begin, int
     grain = 1;
   int64_t chunks = (count - 1) / grain + 1;
   int threads = chunks > 1 && !inside ? nacre_threads() : 1;
+  if (threads > 1 && atomic_load(&pool.started) && !atomic_load_explicit(parent_page, memory_order_relaxed))
+    forget_workers();
   slot *s = threads > 1 ? take_slot() : NULL;
   if (!s) {
     for (int64_t begin = 0; begin < count; begin += grain)

@@ -1,0 +1,212 @@
+// The `nacre` command: flags in, one of the commands of Options.h called.
+#include "driver/Options.h"
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iostream>
+
+using namespace nacre;
+
+namespace {
+
+class CommandLine {
+public:
+  CommandLine() : app("Compiles neural networks written in Nacre to native programs and libraries.", "nacre") {
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "nacre " NACRE_VERSION);
+    app.footer("nacre COMMAND --help shows an example of each.");
+    app.failure_message([](const CLI::App *, const CLI::Error &) { return std::string(); });
+    addCheck();
+    addFormat();
+    addExplain();
+    addBuild();
+    addRun();
+    addTest();
+    addShow();
+    addInspect();
+    command("ops", "lists the primitive operations", "nacre ops", [this] { return runOps(options); });
+    command("version", "prints the versions of Nacre and LLVM", "nacre version", [] { return runVersion(); });
+  }
+
+  int main(int argc, char **argv) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    splitRun(words);
+    std::reverse(words.begin(), words.end()); // as CLI11 takes them
+    try {
+      app.parse(words);
+    } catch (const CLI::Success &help) {
+      return app.exit(help);
+    } catch (const CLI::ParseError &error) {
+      std::string name = app.get_subcommands().empty() ? "" : " " + app.get_subcommands()[0]->get_name();
+      std::string text = error.what();
+      std::replace(text.begin(), text.end(), '\n', ' ');
+      std::cerr << "error: " << text << " (`nacre" << name << " --help` shows what there is)\n";
+      return Usage;
+    }
+    for (const std::string &word : settings) {
+      size_t equals = word.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        std::cerr << "error: --set needs NAME=value, not `" << word << "`\n";
+        return Usage;
+      }
+      options.settings.push_back({word.substr(0, equals), word.substr(equals + 1)});
+    }
+    return action();
+  }
+
+private:
+  CLI::App *command(const char *name, const char *what, const char *example, std::function<int()> run) {
+    CLI::App *sub = app.add_subcommand(name, what);
+    sub->footer(std::string("Example: ") + example);
+    sub->callback([this, run] { action = run; });
+    return sub;
+  }
+
+  void addFiles(CLI::App *sub, bool several) {
+    auto *files = sub->add_option("FILE", options.files, several ? "model files" : "model file")->required();
+    if (!several)
+      files->expected(1);
+  }
+  void addDiagnostics(CLI::App *sub) {
+    static const std::map<std::string, DiagnosticFormat> formats{
+        {"text", DiagnosticFormat::Text}, {"line", DiagnosticFormat::Line}, {"json", DiagnosticFormat::Json}};
+    sub->add_option("--diagnostics", options.diagnostics, "how errors are written: text, line or json")
+        ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case).description(""))
+        ->type_name("FORMAT");
+  }
+  void addFront(CLI::App *sub) {
+    addDiagnostics(sub);
+    sub->add_option("--library", options.libraries, "folder in which imports are looked up, before all others")
+        ->type_name("DIR")
+        ->allow_extra_args(false);
+    sub->add_option("--set", settings, "replaces a scalar const or a compile-time parameter of a model")
+        ->type_name("NAME=value")
+        ->allow_extra_args(false);
+  }
+  void addCompile(CLI::App *sub, const char *cpu) {
+    addFront(sub);
+    sub->add_option("--cpu", options.cpu,
+                    std::string("the processor to compile for: native, x86-64-v2, x86-64-v3, x86-64-v4 "
+                                "or a name that LLVM knows (default: ") +
+                        cpu + ")")
+        ->type_name("NAME");
+    sub->add_flag("--reference", options.reference, "the plain lowering: slow, and the measure of the fast one");
+  }
+
+  void addCheck() {
+    CLI::App *sub = command("check", "checks names, types and shapes", "nacre check digits.nacre",
+                            [this] { return runCheck(options); });
+    addFiles(sub, true);
+    addFront(sub);
+  }
+  void addFormat() {
+    CLI::App *sub = command("fmt", "prints a file in canonical form", "nacre fmt -i digits.nacre",
+                            [this] { return runFormat(options); });
+    addFiles(sub, true);
+    addDiagnostics(sub);
+    auto *check =
+        sub->add_flag("--check", options.formatCheck, "only says which files are not canonical; exit code 1 if any");
+    auto *inPlace = sub->add_flag("-i,--in-place", options.inPlace, "rewrites the files")->excludes(check);
+    sub->add_flag("--stdout", standardOutput, "writes to standard output (what happens anyway)")
+        ->excludes(check)
+        ->excludes(inPlace);
+  }
+  void addExplain() {
+    CLI::App *sub = command("explain", "tells the story behind a kind of diagnostic; without one, lists them",
+                            "nacre explain dimension-mismatch", [this] { return runExplain(options); });
+    sub->add_option("KIND", options.words, "such as dimension-mismatch");
+  }
+  void addBuild() {
+    CLI::App *sub = command("build", "compiles a model to a program, a library or the text of a stage",
+                            "nacre build digits.nacre -o digits --emit=static --emit=header --cpu=x86-64-v3",
+                            [this] { return runBuild(options); });
+    addFiles(sub, false);
+    sub->add_option("-o", options.output,
+                    "where to write; the stem when there are several products (default: the file's stem)")
+        ->type_name("NAME");
+    sub->add_option("--emit", options.emit,
+                    "exe (default) static shared object header, or a stage: ast checked nacre fused linalg buffers "
+                    "loops llvm asm")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name("WHAT");
+    addCompile(sub, "x86-64-v3");
+    sub->add_option("--weights", options.weights,
+                    "the file of weights that the product opens by itself; MODEL=F for several models")
+        ->type_name("F.safetensors")
+        ->allow_extra_args(false);
+    sub->add_flag("--embed-weights", options.embedWeights, "puts the weights into the product");
+    sub->add_flag("--strip", options.strip, "leaves out symbols and line tables");
+    sub->add_flag("--time", options.time, "prints how long each stage took");
+  }
+  void addRun() {
+    CLI::App *sub = command("run", "compiles for this machine, runs one entry and cleans up",
+                            "nacre run digits.nacre predict image=images.npy --weights digits.safetensors",
+                            [this] { return runRun(options); });
+    addFiles(sub, false);
+    addCompile(sub, "native");
+    sub->footer("Example: nacre run digits.nacre predict image=images.npy --weights digits.safetensors\n"
+                "What follows FILE is for the program: ENTRY name=file.npy ... and --weights --out --json --threads "
+                "--time --seed.");
+  }
+  void addTest() {
+    CLI::App *sub = command("test", "runs the `test` blocks of the files", "nacre test stdlib/layers/linear.nacre",
+                            [this] { return runTest(options); });
+    addFiles(sub, true);
+    addCompile(sub, "native");
+  }
+  void addShow() {
+    CLI::App *sub = command("show", "prints a model as one stage leaves it", "nacre show --stage=linalg digits.nacre",
+                            [this] { return runShow(options); });
+    addFiles(sub, false);
+    sub->add_option("--stage", options.stage, "ast checked nacre fused linalg buffers loops llvm asm (default: nacre)")
+        ->type_name("STAGE");
+    addCompile(sub, "x86-64-v3");
+    sub->add_flag("--time", options.time, "prints how long each stage took");
+  }
+  void addInspect() {
+    CLI::App *sub = command("inspect", "a table of layers: shapes, parameters, operations, memory",
+                            "nacre inspect digits.nacre", [this] { return runInspect(options); });
+    addFiles(sub, false);
+    addFront(sub);
+    sub->add_flag("--json", options.json, "as JSON");
+  }
+
+  /// `nacre run` keeps its own flags before FILE and those that only it has anywhere; the rest is for the program.
+  void splitRun(std::vector<std::string> &words) {
+    if (words.empty() || words[0] != "run")
+      return;
+    static const std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics"};
+    std::vector<std::string> mine{"run"};
+    bool file = false;
+    for (size_t i = 1; i < words.size(); ++i) {
+      const std::string &word = words[i];
+      std::string flag = word.substr(0, word.find('='));
+      if (std::find(own.begin(), own.end(), flag) != own.end()) {
+        mine.push_back(word);
+        if (flag == word && i + 1 < words.size())
+          mine.push_back(words[++i]);
+      } else if (word == "--reference" || (!file && word.starts_with("-"))) {
+        mine.push_back(word);
+      } else if (!file) {
+        file = true;
+        mine.push_back(word);
+      } else {
+        options.words.push_back(word);
+      }
+    }
+    words = mine;
+  }
+
+  CLI::App app;
+  Options options;
+  std::vector<std::string> settings;
+  bool standardOutput = false;
+  std::function<int()> action;
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+  std::ios::sync_with_stdio(false);
+  return CommandLine().main(argc, argv);
+}

@@ -1,0 +1,45 @@
+// What the command line of `nacre` asks for; Main.cpp fills it in and nothing else parses flags.
+#pragma once
+#include "diagnostics/Diagnostic.h"
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nacre {
+
+struct Options {
+  std::vector<std::string> files;
+  DiagnosticFormat diagnostics = DiagnosticFormat::Text;
+  std::vector<std::string> libraries;                        // --library
+  std::vector<std::pair<std::string, std::string>> settings; // --set
+
+  // build, run, test, show, inspect
+  std::string output;               // -o
+  std::vector<std::string> emit;    // --emit
+  std::string cpu;                  // --cpu; empty: the command's own default
+  std::vector<std::string> weights; // --weights: F, or MODEL=F
+  bool embedWeights = false, reference = false, time = false, strip = false;
+  std::string stage; // --stage
+
+  // fmt
+  bool inPlace = false, formatCheck = false;
+
+  bool json = false;              // inspect
+  std::vector<std::string> words; // run: for the program; explain: kinds
+};
+
+enum ExitCode { Success = 0, Failure = 1, Usage = 2 };
+
+// The commands; each returns an ExitCode.
+int runCheck(const Options &);
+int runFormat(const Options &);
+int runExplain(const Options &);
+int runShow(const Options &);
+int runOps(const Options &);
+int runBuild(const Options &);
+int runRun(const Options &);
+int runTest(const Options &);
+int runInspect(const Options &);
+int runVersion();
+
+} // namespace nacre

@@ -1,0 +1,26 @@
+// Object files to products: programs, shared libraries, archives. Everything is written beside its destination and then
+// renamed, so a failure leaves no half of anything.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace nacre {
+
+struct LinkOptions {
+  std::string runtime; // folder of libnacre_rt.a, libnacre_main.a and libnacre_png.a
+  bool png = false;    // the module names the png codec
+  bool strip = false;
+};
+
+/// All return an empty string, or what went wrong and what would help.
+std::string linkProgram(const std::string &object, const std::string &output, const LinkOptions &);
+std::string linkShared(const std::string &object, const std::string &output, const LinkOptions &);
+std::string makeArchive(const std::string &object, const std::string &output, const LinkOptions &);
+
+/// Writes a file beside `path` and renames it.
+std::string writeFile(const std::string &path, std::string_view contents);
+/// A path beside `path` that nothing uses yet, and the file's last step: onto its place, with ordinary permissions.
+std::string besidePath(const std::string &path);
+std::string moveInto(const std::string &beside, const std::string &path, bool executable);
+
+} // namespace nacre
