@@ -60,7 +60,8 @@ struct Subscript {
   bool guarded = false;         // proved only under an enclosing Select: clamp, since both arms may be evaluated
 };
 
-/// A scalar expression inside an equation.
+/// A scalar expression inside an equation. Terms are shared: one used twice is one object, and is computed once where
+/// its indices are bound.
 struct Term {
   enum class Kind : uint8_t {
     Constant, // number (exactly one of the two, by type; a bool is integer 0 or 1)
@@ -135,6 +136,7 @@ struct Rename { std::string from, to; bool transpose = false; Span span; };
 struct Model {
   std::string name;
   std::string documentation;
+  bool ofTest = false;              // the layers that one test uses itself: no file, no C interface
   std::vector<Weight> weights;      // in the order of the source, depth first
   std::string weightsFile;          // of `load`, relative to the model file; empty: none
   bool fileOptional = false;
@@ -153,7 +155,8 @@ struct DimensionName {
   uint32_t argument = 0, axis = 0;  // where it stands alone
   Span span;
 };
-/// Checked once per call, before any work: `value >= 0`, or `value == 0`.
+/// Checked once per call, before any work: `value >= 0`, or `value == 0`. The list is complete: `n >= 1` for every
+/// dimension and the bounds in `where` are in it as well.
 struct Guard {
   Polynomial value;
   bool equality = false;
