@@ -15,7 +15,7 @@ enum class Kind : uint16_t {
 enum class Severity : uint8_t { Error, Warning };
 
 struct KindInfo {
-  std::string_view name;    // dimension-mismatch
+  std::string_view name; // dimension-mismatch
   Severity severity;
   std::string_view summary; // one sentence
   std::string_view story;   // what `nacre explain` prints: why it is an error, an example, the way out
@@ -33,10 +33,10 @@ struct Label {
 
 struct Diagnostic {
   Kind kind;
-  std::string headline;            // lower case, no full stop, code in backticks
-  std::vector<Label> labels;       // the first one is where the problem is; the others contribute
-  std::vector<std::string> chain;  // one line per enclosing call: "in `conv2` = Conv2d[o = 10, k = 5], net.nacre:5:15"
-  std::string hint;                // one concrete edit, or empty
+  std::string headline;           // lower case, no full stop, code in backticks
+  std::vector<Label> labels;      // the first one is where the problem is; the others contribute
+  std::vector<std::string> chain; // one line per enclosing call: "in `conv2` = Conv2d[o = 10, k = 5], net.nacre:5:15"
+  std::string hint;               // one concrete edit, or empty
 };
 
 /// Collects the diagnostics of one run; equal (kind, place) pairs are kept once.

@@ -8,6 +8,8 @@
 
 namespace nacre::ast {
 
+// clang-format off: a node is a line, a table of them reads best
+
 struct Name {
   std::string text;
   Span span;

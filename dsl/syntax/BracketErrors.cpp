@@ -51,17 +51,23 @@ bool findBracketFault(const ParseTree &tree, const TokenRange &range, BracketFau
 
 void report(const ParseTree &tree, const BracketFault &fault, Diagnostics &diagnostics) {
   if (!fault.opener) {
-    diagnostics.report({Kind::UnexpectedToken, inCode(tree.text(fault.before)) + " closes nothing",
-                        {{tree.span(fault.before), ""}}, {}, "remove it, or open a bracket before it"});
+    diagnostics.report({Kind::UnexpectedToken,
+                        inCode(tree.text(fault.before)) + " closes nothing",
+                        {{tree.span(fault.before), ""}},
+                        {},
+                        "remove it, or open a bracket before it"});
     return;
   }
   std::string closer = inCode(closerOf(tree.text(fault.opener)));
   bool endOfFile = fault.before->getType() == antlr4::Token::EOF;
   Span place = tree.span(fault.behind);
   place.begin = place.end;
-  diagnostics.report({Kind::MissingToken,
-                      closer + " is missing " + (endOfFile ? "at the end of the file" : "before " + inCode(tree.text(fault.before))),
-                      {{place, closer + " belongs here"}, {tree.span(fault.opener), "opened here"}}, {}, ""});
+  diagnostics.report(
+      {Kind::MissingToken,
+       closer + " is missing " + (endOfFile ? "at the end of the file" : "before " + inCode(tree.text(fault.before))),
+       {{place, closer + " belongs here"}, {tree.span(fault.opener), "opened here"}},
+       {},
+       ""});
 }
 
 } // namespace nacre::syntax

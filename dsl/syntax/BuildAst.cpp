@@ -149,8 +149,8 @@ ModelDecl *AstBuilder::model(P::ModelDeclContext *context) {
 
 ModelItem AstBuilder::modelItem(P::ModelItemContext *context) {
   static constexpr std::pair<std::string_view, ModelItem::Form> forms[] = {
-      {"load", ModelItem::Form::Load},     {"rename", ModelItem::Form::Rename}, {"ignore", ModelItem::Form::Ignore},
-      {"freeze", ModelItem::Form::Freeze}, {"tie", ModelItem::Form::Tie},       {"init", ModelItem::Form::Init},
+      {"load", ModelItem::Form::Load},        {"rename", ModelItem::Form::Rename}, {"ignore", ModelItem::Form::Ignore},
+      {"freeze", ModelItem::Form::Freeze},    {"tie", ModelItem::Form::Tie},       {"init", ModelItem::Form::Init},
       {"quantize", ModelItem::Form::Quantize}};
   ModelItem result{};
   std::string_view word = leaf(context, 0);
@@ -397,7 +397,7 @@ Stmt *AstBuilder::targetStatement(P::StmtContext *context) {
 const Expr *AstBuilder::target(P::TargetContext *context) {
   Span whole = tree.span(context);
   const Expr *result = nullptr;
-  Deeper guard(*this, whole, context->children.size());
+  Deeper guard(*this, whole, context->name().size() + context->args().size());
   for (size_t i = 0; i < context->children.size(); ++i) {
     auto upTo = [&](antlr4::tree::ParseTree *child) {
       auto *rule = dynamic_cast<antlr4::ParserRuleContext *>(child);

@@ -13,11 +13,11 @@ struct Operator {
   BinaryOp op;
 };
 constexpr Operator operators[] = {
-    {"^", BinaryOp::Power},         {"*", BinaryOp::Multiply}, {"/", BinaryOp::Divide},   {"//", BinaryOp::FloorDivide},
-    {"%", BinaryOp::Remainder},     {"+", BinaryOp::Add},      {"-", BinaryOp::Subtract}, {"..", BinaryOp::Range},
-    {"<", BinaryOp::Less},          {"<=", BinaryOp::LessEqual}, {">", BinaryOp::Greater},
-    {">=", BinaryOp::GreaterEqual}, {"==", BinaryOp::Equal},   {"!=", BinaryOp::NotEqual}, {"~=", BinaryOp::Close},
-    {"in", BinaryOp::In},           {"and", BinaryOp::And},    {"or", BinaryOp::Or},
+    {"^", BinaryOp::Power},     {"*", BinaryOp::Multiply},   {"/", BinaryOp::Divide},   {"//", BinaryOp::FloorDivide},
+    {"%", BinaryOp::Remainder}, {"+", BinaryOp::Add},        {"-", BinaryOp::Subtract}, {"..", BinaryOp::Range},
+    {"<", BinaryOp::Less},      {"<=", BinaryOp::LessEqual}, {">", BinaryOp::Greater},  {">=", BinaryOp::GreaterEqual},
+    {"==", BinaryOp::Equal},    {"!=", BinaryOp::NotEqual},  {"~=", BinaryOp::Close},   {"in", BinaryOp::In},
+    {"and", BinaryOp::And},     {"or", BinaryOp::Or},
 };
 } // namespace
 

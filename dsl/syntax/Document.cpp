@@ -58,7 +58,7 @@ void Layout::newLine() {
 }
 
 void Layout::put(const std::string &text) {
-  if (text.empty() || (fresh && text == " "))
+  if (text.empty() || ((fresh || mustBreak) && text == " "))
     return;
   if (mustBreak)
     newLine();
@@ -226,7 +226,8 @@ void Layout::bracket(const Doc *doc, int tail) {
   for (size_t i = 1; i <= count; ++i) {
     int follows = i == count ? closing : 0;
     if (i > 1) {
-      bool stays = doc->layout == Doc::Layout::Fill && !mustBreak && column + 1 + extent(children[i], follows) <= pageWidth;
+      bool stays =
+          doc->layout == Doc::Layout::Fill && !mustBreak && column + 1 + extent(children[i], follows) <= pageWidth;
       if (stays)
         put(" ");
       else

@@ -13,17 +13,17 @@ constexpr int pageWidth = 110;
 struct Doc {
   enum class Kind : uint8_t {
     Text,
-    Comment,  // ends its line; `own`: also begins it
-    Line,     // flat: `text`; broken: a new line
-    Break,    // always a new line; `blank`: after an empty one
+    Comment, // ends its line; `own`: also begins it
+    Line,    // flat: `text`; broken: a new line
+    Break,   // always a new line; `blank`: after an empty one
     Concat,
-    Group,    // flat if that fits, else its own lines break
-    Nest,     // new lines inside are `amount` further right than outside
-    Align,    // .. than the column where it begins
-    Hang,     // behind a space if it fits there flat, else `amount` in on a line of its own if it fits there flat or much
-              // room is gained; `own`: even if not
-    Fill,     // children alternate: item, Line, item ..; only those lines break whose next item does not fit
-    Bracket,  // first child: opener, last: closer, between: items with their commas; see Layout
+    Group, // flat if that fits, else its own lines break
+    Nest,  // new lines inside are `amount` further right than outside
+    Align, // .. than the column where it begins
+    Hang,  // behind a space if it fits there flat, else `amount` in on a line of its own if it fits there flat or much
+           // room is gained; `own`: even if not
+    Fill,  // children alternate: item, Line, item ..; only those lines break whose next item does not fit
+    Bracket, // first child: opener, last: closer, between: items with their commas; see Layout
   } kind = Kind::Text;
   enum class Layout : uint8_t {
     Fill,   // aligned behind the opener, or on new lines if the items are too wide for that

@@ -5,17 +5,18 @@ namespace nacre::syntax {
 namespace {
 using Words = std::vector<std::string_view>;
 
-const Words softKeywords = {"layer", "model", "data", "train", "test", "entry", "state", "param", "load", "rename",
-                            "freeze", "tie", "init", "quantize", "on", "over", "optional", "type", "module", "error",
-                            "grad", "limit", "within", "reverse", "when", "const", "ignore", "via"};
+const Words softKeywords = {"layer", "model",  "data",     "train",  "test",   "entry",  "state",
+                            "param", "load",   "rename",   "freeze", "tie",    "init",   "quantize",
+                            "on",    "over",   "optional", "type",   "module", "error",  "grad",
+                            "limit", "within", "reverse",  "when",   "const",  "ignore", "via"};
 const Words expressionStart = {"INT", "FLOAT", "STRING", "true", "false", "_", "[", "(", "-", "not", "if", "for", "ID"};
-const Words statementStart = {"@", "let", "var", "use", "extern", "fn", "return", "yield", "if", "while", "for", "expect",
-                              "(", "ID"};
-const Words declarationStart = {"@", "const", "type", "extern", "fn", "grad", "layer", "model", "data", "train", "entry",
-                                "test"};
+const Words statementStart = {"@",     "let", "var",   "use", "extern", "fn", "return",
+                              "yield", "if",  "while", "for", "expect", "(",  "ID"};
+const Words declarationStart = {"@",     "const", "type", "extern", "fn",    "grad",
+                                "layer", "model", "data", "train",  "entry", "test"};
 const Words typeStart = {"ID", "(", "fn"};
-const Words operatorWords = {"^", "*", "/", "//", "%", "+", "-", "..", "<", "<=", ">", ">=", "==", "!=", "~=", "in",
-                             "and", "or", "|>", ".", "[", "("};
+const Words operatorWords = {"^",  "*",  "/",  "//", "%",  "+",   "-",  "..", "<", "<=", ">",
+                             ">=", "==", "!=", "~=", "in", "and", "or", "|>", ".", "[",  "("};
 } // namespace
 
 Expectation::Expectation(const antlr4::dfa::Vocabulary &vocabulary, const std::set<size_t> &types) {

@@ -180,8 +180,8 @@ private:
     lastToken = outerLast;
     const Doc *after = lastTokens.contains(close) ? docs.text("") : trailing(close);
     firstTokens.insert(close);
-    return docs.concat({docs.text("{"), trailing(open), docs.nest(2, docs.concat(parts)), docs.lineBreak(),
-                        docs.text("}"), after});
+    return docs.concat(
+        {docs.text("{"), trailing(open), docs.nest(2, docs.concat(parts)), docs.lineBreak(), docs.text("}"), after});
   }
 
   // ---- rules ----
@@ -334,9 +334,7 @@ private:
     items.push_back(expression(rule->children[close]));
     bool column = !inside.empty() && mark(inside.back()) == "," && newLineBetween(inside.back(), rule->children[close]);
     bool list = rule->getRuleIndex() == P::RulePrimary; // parameters and arguments are filled
-    Doc::Layout layout = column                     ? Doc::Layout::Column
-                         : list && rows && anyRow   ? Doc::Layout::Rows
-                                                    : Doc::Layout::Fill;
+    Doc::Layout layout = column ? Doc::Layout::Column : list && rows && anyRow ? Doc::Layout::Rows : Doc::Layout::Fill;
     return docs.bracket(items, layout);
   }
   static bool isList(Node *node) {
@@ -448,7 +446,8 @@ private:
       return signature;
     if (mark(children[i]) != "=")
       return docs.concat({signature, docs.text(" "), expression(children[i])});
-    return docs.concat({signature, docs.text(" "), expression(children[i]), docs.hang(2, expression(children[i + 1]), true)});
+    return docs.concat(
+        {signature, docs.text(" "), expression(children[i]), docs.hang(2, expression(children[i + 1]), true)});
   }
 
   const Doc *model(P::ModelDeclContext *context) {
@@ -471,7 +470,8 @@ private:
         List parts = {expression(children[1]), docs.line()};
         for (size_t i = 2; i + 1 < children.size(); ++i)
           parts.insert(parts.end(), {docs.text(i == 2 ? "" : " "), expression(children[i])});
-        return docs.group(docs.concat({expression(children[0]), docs.align(docs.concat(parts)), expression(children.back())}));
+        return docs.group(
+            docs.concat({expression(children[0]), docs.align(docs.concat(parts)), expression(children.back())}));
       }
       return bracketed(rule, 0, children.size() - 1, rule);
     }
@@ -518,20 +518,40 @@ private:
         continue;
       }
       List items = {result};
+      bool tight = isTight(spine, level);
       for (; !spine.empty() && rank(mark(spine.back()->children[1])) == level; spine.pop_back())
-        chainItem(spine.back(), level, items);
+        chainItem(spine.back(), level, tight, items);
       // `|>` hangs by two; other operators begin in the column of the first operand.
       result = items.size() == 1 ? items[0] : docs.align(docs.fill(items), level == 5 ? 2 : 0);
     }
     return result;
   }
 
+  static bool hasGap(const ParseTree &tree, Node *a, Node *b) {
+    return tree.span(lastOf(a)).end != tree.span(firstOf(b)).begin;
+  }
+  /// Whether the author wrote all operators of this rank at the end of `spine` without space, as in `2*k + 1`; not
+  /// where a factor of a sum has space (`a+b * c` would mislead).
+  bool isTight(const std::vector<P::ExprContext *> &spine, int level) const {
+    auto loose = [&](Node *operand) {
+      auto *e = dynamic_cast<P::ExprContext *>(operand);
+      return e && e->children.size() == 3 && rank(mark(e->children[1])) == 1 &&
+             (hasGap(tree, e->children[0], e->children[1]) || hasGap(tree, e->children[1], e->children[2]));
+    };
+    for (size_t i = spine.size(); i-- > 0 && rank(mark(spine[i]->children[1])) == level;) {
+      const auto &c = spine[i]->children;
+      if (level > 2 || hasGap(tree, c[0], c[1]) || hasGap(tree, c[1], c[2]))
+        return false;
+      if (level == 2 && (loose(c[0]) || loose(c[2])))
+        return false;
+    }
+    return true;
+  }
+
   /// Appends `op operand` to a chain; a tight one (`a*b`) joins the item before it.
-  void chainItem(P::ExprContext *context, int level, List &items) {
+  void chainItem(P::ExprContext *context, int level, bool tight, List &items) {
     const auto &children = context->children;
     const Doc *op = expression(children[1]);
-    bool tight = level <= 2 && tree.span(lastOf(children[0])).end == tree.span(firstOf(children[1])).begin &&
-                 tree.span(lastOf(children[1])).end == tree.span(firstOf(children[2])).begin;
     if (tight) {
       items.back() = docs.concat({items.back(), op, expression(children[2])});
       return;
@@ -553,7 +573,7 @@ private:
     items.push_back(docs.concat({op, docs.text(" "), expression(lambda->children[0]), docs.text(" "),
                                  expression(lambda->children[1]), docs.text(" "), expression(innermost)}));
     for (; !inner.empty(); inner.pop_back())
-      chainItem(inner.back(), level, items);
+      chainItem(inner.back(), level, false, items);
   }
 
   /// Members, subscripts, calls, and the operators that do not break.

@@ -45,8 +45,11 @@ void reportCharacter(const ParseTree &tree, uint32_t place, Diagnostics &diagnos
   if (text[place] == '"') {
     Position at = source.position(place);
     auto end = static_cast<uint32_t>(source.lineBegin(at.line) + source.line(at.line).size());
-    diagnostics.report({Kind::UnterminatedString, "a string is not closed on its line",
-                        {{{&source, place, end}, "begins here"}}, {}, "close it with `\"`; a line break is written `\\n`"});
+    diagnostics.report({Kind::UnterminatedString,
+                        "a string is not closed on its line",
+                        {{{&source, place, end}, "begins here"}},
+                        {},
+                        "close it with `\"`; a line break is written `\\n`"});
     return;
   }
   uint32_t end = place + 1;
@@ -63,8 +66,8 @@ void reportCharacter(const ParseTree &tree, uint32_t place, Diagnostics &diagnos
   }
   auto known = std::find_if(std::begin(meant), std::end(meant), [&](auto &m) { return m.first == character; });
   std::string hint = known != std::end(meant) ? std::string(known->second)
-                     : code >= 0x80           ? "names are made of a-z, A-Z, 0-9 and _; other letters go in strings and comments"
-                                              : "remove it";
+                     : code >= 0x80 ? "names are made of a-z, A-Z, 0-9 and _; other letters go in strings and comments"
+                                    : "remove it";
   diagnostics.report({Kind::BadCharacter, headline, {{{&source, place, end}, ""}}, {}, hint});
 }
 
@@ -76,12 +79,18 @@ void reportEscape(const ParseTree &tree, uint32_t begin, Diagnostics &diagnostic
   Span place{&tree.source, begin, end};
   if (text[begin + 1] == '\n' || text[begin + 1] == '\r') {
     place.end = begin + 1;
-    diagnostics.report({Kind::UnterminatedString, "a string is not closed on its line", {{place, "the line ends here"}}, {},
+    diagnostics.report({Kind::UnterminatedString,
+                        "a string is not closed on its line",
+                        {{place, "the line ends here"}},
+                        {},
                         "close it with `\"`; a line break is written `\\n`"});
     return;
   }
-  diagnostics.report({Kind::BadEscape, "`" + std::string(place.text()) + "` is no escape sequence",
-                      {{place, "known are \\n \\r \\t \\\" \\\\"}}, {}, "a backslash itself is written `\\\\`"});
+  diagnostics.report({Kind::BadEscape,
+                      "`" + std::string(place.text()) + "` is no escape sequence",
+                      {{place, "known are \\n \\r \\t \\\" \\\\"}},
+                      {},
+                      "a backslash itself is written `\\\\`"});
 }
 
 /// The run of words, digits and points around a number that is none.
@@ -116,8 +125,9 @@ void reportNumbers(const ParseTree &tree, Diagnostics &diagnostics, std::vector<
       std::string text(run.text());
       headline = "`" + text + "` is neither a number nor a name";
       hint = span.text() == "0" && (next[0] == 'x' || next[0] == 'X') ? "hexadecimal digits are 0-9 and a-f, after `0x`"
-             : span.text().starts_with("0x")                          ? "hexadecimal digits are 0-9 and a-f"
-                             : "write a product with `*`: `" + std::string(span.text()) + " * " + std::string(next) + "`";
+             : span.text().starts_with("0x")
+                 ? "hexadecimal digits are 0-9 and a-f"
+                 : "write a product with `*`: `" + std::string(span.text()) + " * " + std::string(next) + "`";
     } else if (number && next == ".") {
       run = runFrom(tree, i);
       headline = "`" + std::string(run.text()) + "` is no number: a point stands between digits, and only once";
@@ -145,11 +155,17 @@ void reportValues(const ParseTree &tree, Diagnostics &diagnostics) {
     Span span = tree.span(token);
     std::string text(span.text());
     if (token->getType() == NacreParser::INT && !text.ends_with('_') && !integerValue(text)) {
-      diagnostics.report({Kind::BadNumber, "the integer " + text + " does not fit 64 bits",
-                          {{span, "at most 9223372036854775807"}}, {}, "a real number may be larger: write `1e19`"});
+      diagnostics.report({Kind::BadNumber,
+                          "the integer " + text + " does not fit 64 bits",
+                          {{span, "at most 9223372036854775807"}},
+                          {},
+                          "a real number may be larger: write `1e19`"});
     } else if (token->getType() == NacreParser::FLOAT && !realValue(text)) {
-      diagnostics.report({Kind::BadNumber, "the number " + text + " is larger than 64-bit reals reach",
-                          {{span, "at most about 1.8e308"}}, {}, "infinity is written `inf`"});
+      diagnostics.report({Kind::BadNumber,
+                          "the number " + text + " is larger than 64-bit reals reach",
+                          {{span, "at most about 1.8e308"}},
+                          {},
+                          "infinity is written `inf`"});
     } else if (token->getType() == NacreParser::STRING) {
       std::vector<size_t> bad;
       stringValue(text, &bad);
@@ -160,7 +176,8 @@ void reportValues(const ParseTree &tree, Diagnostics &diagnostics) {
 }
 } // namespace
 
-std::vector<uint32_t> reportLexicalErrors(const ParseTree &tree, std::vector<uint32_t> places, Diagnostics &diagnostics) {
+std::vector<uint32_t> reportLexicalErrors(const ParseTree &tree, std::vector<uint32_t> places,
+                                          Diagnostics &diagnostics) {
   uint32_t lastLine = 0;
   for (uint32_t place : places) {
     uint32_t line = tree.source.position(place).line;

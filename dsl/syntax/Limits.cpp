@@ -4,8 +4,8 @@
 namespace nacre::syntax {
 namespace {
 
-/// The length of the UTF-8 sequence at `text[i]`, or 0 if it is not one (overlong forms, surrogates and what lies beyond
-/// U+10FFFF are none).
+/// The length of the UTF-8 sequence at `text[i]`, or 0 if it is not one (overlong forms, surrogates and what lies
+/// beyond U+10FFFF are none).
 size_t sequenceLength(std::string_view text, size_t i) {
   auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   unsigned first = byte(i);
@@ -71,8 +71,8 @@ private:
   };
 
   static bool isStarter(std::string_view text) {
-    for (std::string_view word : {"let", "var", "use", "return", "yield", "while", "for", "if", "expect", "fn", "extern",
-                                  "@", "import", "not"})
+    for (std::string_view word :
+         {"let", "var", "use", "return", "yield", "while", "for", "if", "expect", "fn", "extern", "@", "import", "not"})
       if (text == word)
         return true;
     return false;
@@ -106,8 +106,11 @@ std::string megabytes(size_t bytes) {
 bool checkText(const SourceFile &source, Diagnostics &diagnostics) {
   const std::string &text = source.text();
   if (text.size() > maximalFileSize) {
-    diagnostics.report({Kind::FileTooLarge, "the file has " + megabytes(text.size()) + "; at most 4 MB are read",
-                        {{{&source, 0, 0}, ""}}, {}, "keep numbers in a weight file, or split the model into modules"});
+    diagnostics.report({Kind::FileTooLarge,
+                        "the file has " + megabytes(text.size()) + "; at most 4 MB are read",
+                        {{{&source, 0, 0}, ""}},
+                        {},
+                        "keep numbers in a weight file, or split the model into modules"});
     return false;
   }
   for (size_t i = 0; i < text.size();) {
@@ -116,8 +119,11 @@ bool checkText(const SourceFile &source, Diagnostics &diagnostics) {
       char hex[8];
       std::snprintf(hex, sizeof hex, "0x%02X", static_cast<unsigned char>(text[i]));
       auto begin = static_cast<uint32_t>(i);
-      diagnostics.report({Kind::InvalidUtf8, std::string("the byte ") + hex + " is not UTF-8 text",
-                          {{{&source, begin, begin + 1}, ""}}, {}, "save the file as UTF-8"});
+      diagnostics.report({Kind::InvalidUtf8,
+                          std::string("the byte ") + hex + " is not UTF-8 text",
+                          {{{&source, begin, begin + 1}, ""}},
+                          {},
+                          "save the file as UTF-8"});
       return false;
     }
     i += length;
@@ -133,14 +139,17 @@ bool checkNesting(const ParseTree &tree, Diagnostics &diagnostics) {
     std::string_view text = tree.text(token);
     bool word = std::isalpha(static_cast<unsigned char>(text[0])) || text[0] == '_';
     bool hard = false;
-    for (std::string_view keyword : {"module", "import", "as", "extern", "fn", "where", "let", "var", "use", "return",
-                                     "yield", "if", "then", "else", "while", "for", "in", "expect", "not", "and", "or"})
+    for (std::string_view keyword :
+         {"module", "import", "as",   "extern", "fn",  "where", "let",    "var", "use", "return", "yield",
+          "if",     "then",   "else", "while",  "for", "in",    "expect", "not", "and", "or"})
       hard |= text == keyword;
     bool operand = (word && !hard) || std::isdigit(static_cast<unsigned char>(text[0])) || text[0] == '"';
     if (nesting.take(text, operand) > maximalNesting) {
       diagnostics.report({Kind::NestingTooDeep,
                           "more than " + std::to_string(maximalNesting) + " brackets and operators inside one another",
-                          {{tree.span(token), "one too many"}}, {}, "name an inner part with `let` and use the name"});
+                          {{tree.span(token), "one too many"}},
+                          {},
+                          "name an inner part with `let` and use the name"});
       return false;
     }
   }

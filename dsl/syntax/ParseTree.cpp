@@ -74,8 +74,8 @@ void ParseTree::read(Diagnostics &diagnostics) {
   if (!checkNesting(*this, diagnostics))
     return;
 
-  // SLL prediction needs no full context and is right for almost every text; what it refuses is tried again with the full
-  // algorithm before anything is called an error.
+  // SLL prediction needs no full context and is right for almost every text; what it refuses is tried again with the
+  // full algorithm before anything is called an error.
   parser = std::make_unique<NacreParser>(stream.get());
   parser->removeErrorListeners();
   parser->setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());

@@ -2,21 +2,24 @@
 #include "syntax/Ast.h"
 #include "syntax/Parse.h"
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 
 namespace nacre {
 namespace {
 using namespace ast;
 
-constexpr std::string_view binaryNames[] = {"^", "*",  "/", "//", "%",  "+",  "-",  "..", "<",
+constexpr std::string_view binaryNames[] = {"^",  "*", "/",  "//", "%",  "+",  "-",  "..",  "<",
                                             "<=", ">", ">=", "==", "!=", "~=", "in", "and", "or"};
 constexpr std::string_view itemNames[] = {"load", "rename", "ignore", "freeze", "tie", "init", "quantize"};
 
 std::string quote(const std::string &text) {
   std::string result = "\"";
   for (char c : text)
-    result += c == '"' || c == '\\' ? std::string{'\\', c} : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t"
-                                                                                                   : std::string(1, c);
+    result += c == '"' || c == '\\' ? std::string{'\\', c}
+              : c == '\n'           ? "\\n"
+              : c == '\r'           ? "\\r"
+              : c == '\t'           ? "\\t"
+                                    : std::string(1, c);
   return result + "\"";
 }
 
@@ -175,9 +178,8 @@ private:
       return std::to_string(x->value);
     if (auto *x = as<FloatExpr>(e)) {
       char buffer[40];
-      std::snprintf(buffer, sizeof buffer, "%.17g", x->value);
-      std::string digits = buffer; // stays recognisable as a real number
-      return digits.find_first_of(".en") == std::string::npos ? digits + ".0" : digits;
+      std::string digits(buffer, std::to_chars(buffer, buffer + sizeof buffer, x->value).ptr);
+      return digits.find_first_of(".en") == std::string::npos ? digits + ".0" : digits; // recognisable as a real
     }
     if (auto *x = as<StringExpr>(e))
       return quote(x->value);
@@ -249,15 +251,14 @@ private:
   std::string text(const std::vector<Binder> &binders) {
     std::string result;
     for (const Binder &b : binders)
-      result += (result.empty() ? "" : ", ") +
-                (b.ellipsis ? "..." : b.name.text + (b.bound ? " < " + text(b.bound) : ""));
+      result +=
+          (result.empty() ? "" : ", ") + (b.ellipsis ? "..." : b.name.text + (b.bound ? " < " + text(b.bound) : ""));
     return result;
   }
   std::string text(const std::vector<Parameter> &parameters) {
     std::string result;
     for (const Parameter &p : parameters)
-      result += (result.empty() ? "" : ", ") + p.name.text + typed(p.type) +
-                (p.initial ? " = " + text(p.initial) : "");
+      result += (result.empty() ? "" : ", ") + p.name.text + typed(p.type) + (p.initial ? " = " + text(p.initial) : "");
     return result;
   }
   std::string hyper(const std::vector<Parameter> &parameters) {

@@ -11,13 +11,13 @@ using antlr4::Token;
 
 std::string inCode(std::string_view text) { return "`" + std::string(text) + "`"; }
 
-constexpr std::string_view hardKeywords[] = {"import", "as",    "fn",   "extern", "where", "let", "var", "use", "return",
-                                             "if",     "else",  "while", "expect", "for",  "in",  "not", "and", "or",
-                                             "then",   "true",  "false", "yield"};
-constexpr std::string_view declarationWords[] = {"module", "import", "const", "type",  "fn",    "extern", "grad", "layer",
-                                                 "model",  "data",   "train", "entry", "test", "@"};
-constexpr std::string_view statementWords[] = {"let", "var", "param", "state", "use", "return", "yield", "if", "while",
-                                               "for", "expect"};
+constexpr std::string_view hardKeywords[] = {"import", "as", "fn",   "extern", "where",  "let",  "var", "use",
+                                             "return", "if", "else", "while",  "expect", "for",  "in",  "not",
+                                             "and",    "or", "then", "true",   "false",  "yield"};
+constexpr std::string_view declarationWords[] = {"module", "import", "const", "type",  "fn",    "extern", "grad",
+                                                 "layer",  "model",  "data",  "train", "entry", "test",   "@"};
+constexpr std::string_view statementWords[] = {"let",   "var", "param", "state", "use",   "return",
+                                               "yield", "if",  "while", "for",   "expect"};
 template <size_t n> bool isOne(const std::string_view (&words)[n], std::string_view text) {
   return std::find(std::begin(words), std::end(words), text) != std::end(words);
 }
@@ -58,7 +58,8 @@ public:
   }
   void recover(antlr4::Parser *, std::exception_ptr) override { throw antlr4::ParseCancellationException(); }
   Token *recoverInline(antlr4::Parser *parser) override { throw antlr4::InputMismatchException(parser); }
-  // At the head of a loop or an optional part the whole set of what may come is known; once past it, only the closer is.
+  // At the head of a loop or an optional part the whole set of what may come is known; once past it, only the closer
+  // is.
   void sync(antlr4::Parser *parser) override {
     auto *state = parser->getATN().states[parser->getState()];
     const auto &next = parser->getATN().nextTokens(state);
@@ -127,8 +128,9 @@ public:
     // The parser may know an earlier place where the closer would have fitted.
     if (fault.opener && stop && stop->offending > 0 && stop->offending < range.tokens.size()) {
       const Token *offending = range.tokens[stop->offending];
-      bool inside = fault.opener->getTokenIndex() < offending->getTokenIndex() &&
-                    (fault.before->getType() == Token::EOF || offending->getTokenIndex() < fault.before->getTokenIndex());
+      bool inside =
+          fault.opener->getTokenIndex() < offending->getTokenIndex() &&
+          (fault.before->getType() == Token::EOF || offending->getTokenIndex() < fault.before->getTokenIndex());
       if (inside && Expectation(vocabulary, stop->expected).allows(closerOf(tree.text(fault.opener)))) {
         fault.before = offending;
         fault.behind = range.tokens[stop->offending - 1];
@@ -145,7 +147,8 @@ public:
       if ((first == "module" && any) || (first == "import" && declared)) {
         diagnostics.report({Kind::UnexpectedToken,
                             inCode(first) + (declared ? " behind a declaration" : " behind the first line"),
-                            {{tree.span(range.tokens[0]), ""}}, {},
+                            {{tree.span(range.tokens[0]), ""}},
+                            {},
                             "one `module`, then the imports stand at the top of the file, before the declarations"});
         return;
       }
@@ -217,14 +220,15 @@ private:
       diagnostic.headline = found + " cannot stand here";
       diagnostic.labels.push_back({place, ""});
     } else {
-      diagnostic.headline = found + " where " + expected.list() + (expected.begins() ? " should begin" : " should stand");
+      diagnostic.headline =
+          found + " where " + expected.list() + (expected.begins() ? " should begin" : " should stand");
       diagnostic.labels.push_back({place, ""});
     }
     // A statement that began on an earlier line explains a complaint about the start of the next one.
-    if (stop.statement < stop.offending && stop.statement < range.tokens.size()) {
+    if (stop.inStatement && stop.statement < stop.offending && stop.statement < range.tokens.size()) {
       Span start = tree.span(range.tokens[stop.statement]);
       if (start.file->position(start.begin).line != start.file->position(place.begin).line)
-        diagnostic.labels.push_back({start, stop.inStatement ? "in this statement" : "in this declaration"});
+        diagnostic.labels.push_back({start, "in this statement"});
     }
     diagnostics.report(std::move(diagnostic));
   }
@@ -263,8 +267,10 @@ private:
       return inCode(start) + " declarations stand at the top of the file, not inside a block; is a `}` missing above?";
     if (found == "*" && before == "*")
       return "a power is written `x ^ y`";
-    if (found == "=" && (before == "-" || before == "*" || before == "/"))
-      return "write `x = x " + std::string(before) + " ..`; only `+=` exists, and it scatters";
+    if (at(stop.offending + 1) == "=" && (found == "-" || found == "*" || found == "/"))
+      return "write `x = x " + std::string(found) + " ..`; only `+=` exists, and it scatters";
+    if (stop.inStatement && expected.allows("+=") && stop.offending == stop.statement + 1)
+      return "a new name is introduced with `let " + std::string(start) + " = ..`";
     if (found == "=" && (expected.allows("==") || expected.allows("then") || expected.allows("{")))
       return "equality is written `==`";
     if (before == ":" && expected.allowsName() && !expected.allows("fn"))
