@@ -1,0 +1,586 @@
+// Arithmetic on sizes, on compile-time numbers, on scalars inside equations and on whole tensors.
+#include "check/Walker.h"
+#include <cmath>
+#include <limits>
+
+namespace nacre {
+using ast::as;
+using ast::BinaryOp;
+
+static const char *const Signs[] = {"^", "*", "/", "//", "%", "+", "-", "..", "<", "<=", ">", ">=", "==", "!=", "~=", "in", "and", "or"};
+
+Scalar Walker::scalarOf(Element e) const {
+  switch (e) {
+  case Element::Real: return checker.options.real;
+  case Element::F64: return Scalar::F64;
+  case Element::F32: return Scalar::F32;
+  case Element::F16: return Scalar::F16;
+  case Element::BF16: return Scalar::BF16;
+  case Element::Int:
+  case Element::I64: return Scalar::I64;
+  case Element::I32: return Scalar::I32;
+  case Element::I8: return Scalar::I8;
+  case Element::U64: return Scalar::U64;
+  case Element::U8: return Scalar::U8;
+  case Element::Bool:
+  case Element::Text: return Scalar::Bool;
+  }
+  return Scalar::F32;
+}
+
+// ---- shapes --------------------------------------------------------------------------------------------------------
+Ref Walker::tensorType(Element element, Axes axes) {
+  Entity &e = make(Entity::Kind::Tensor);
+  e.element = element;
+  e.axes = std::move(axes);
+  return &e;
+}
+
+std::optional<Walker::Shape> Walker::shapeOf(Ref e) {
+  switch (e->kind) {
+  case Entity::Kind::Tensor: return Shape{e->element, e->axes, false};
+  case Entity::Kind::Integer: return e->group ? std::nullopt : std::optional(Shape{Element::Int, {}, true});
+  case Entity::Kind::Real: return Shape{Element::Real, {}, true};
+  case Entity::Kind::Boolean: return Shape{Element::Bool, {}, false};
+  case Entity::Kind::String: return Shape{Element::Text, {}, false};
+  case Entity::Kind::List: {
+    if (e->items.empty())
+      return std::nullopt;
+    std::optional<Shape> first;
+    for (Ref item : e->items) {
+      auto shape = shapeOf(item);
+      if (!shape || shape->element == Element::Text)
+        return std::nullopt;
+      if (!first)
+        first = shape;
+      else if (!same(first->axes, shape->axes))
+        return std::nullopt;
+      else if (family(shape->element) == Family::Real)
+        first->element = shape->element;
+    }
+    first->axes.insert(first->axes.begin(), Axis{Polynomial(int64_t(e->items.size())), false});
+    return first;
+  }
+  default: return std::nullopt;
+  }
+}
+
+std::vector<Polynomial> Walker::extentsOf(const Axes &axes) const {
+  std::vector<Polynomial> out;
+  for (const Axis &axis : axes)
+    out.push_back(axis.size);
+  return out;
+}
+
+Ref Walker::emitted(Element element, ValueId id) {
+  Entity &e = make(Entity::Kind::Tensor);
+  e.element = element;
+  for (const Polynomial &extent : emit.type(id).extents)
+    e.axes.push_back({extent, false});
+  e.value = id;
+  return &e;
+}
+
+static int rank(Element e) { return int(Element::BF16) - int(e); } // f64 before f32 before f16
+
+/// The element type of an operation on two operands. Literals and `int` adapt to any number type, `real` to a concrete
+/// real type; everything else must be converted in the source.
+Element Walker::combine(const Shape &a, const Shape &b, Span span, const std::string &operation, bool arithmetic) {
+  Family f = family(a.element), g = family(b.element);
+  auto wrong = [&]() -> Element {
+    fail(Kind::TypeMismatch, "`" + operation + "` on " + std::string(nacre::name(a.element)) + " and " + std::string(nacre::name(b.element)),
+         {{span, ""}}, "convert with `real(...)`");
+  };
+  if (arithmetic && (f == Family::Boolean || g == Family::Boolean || f == Family::Text || g == Family::Text))
+    return wrong();
+  if (f == g) {
+    if (a.literal != b.literal)
+      return a.literal ? b.element : a.element;
+    if (f == Family::Real) {
+      if (a.element == Element::Real || b.element == Element::Real)
+        return a.element == Element::Real ? b.element : a.element;
+      return rank(a.element) >= rank(b.element) ? a.element : b.element;
+    }
+    if (a.element == Element::Int || b.element == Element::Int)
+      return a.element == Element::Int ? b.element : a.element;
+    if (f == Family::Integer && a.element != b.element)
+      return sizeInBytes(scalarOf(a.element)) >= sizeInBytes(scalarOf(b.element)) ? a.element : b.element;
+    return a.element;
+  }
+  auto adapts = [](const Shape &s) { return family(s.element) == Family::Integer && (s.literal || s.element == Element::Int); };
+  if (f == Family::Real && g == Family::Integer) {
+    if (adapts(b) || a.literal)
+      return adapts(b) ? a.element : wrong();
+    return wrong();
+  }
+  if (g == Family::Real && f == Family::Integer)
+    return adapts(a) ? b.element : wrong();
+  return wrong();
+}
+
+/// Equal shapes, or the smaller one is the tail of the larger one.
+Axes Walker::broadcast(const Shape &a, const Shape &b, Span sa, Span sb, const std::string &operation) {
+  const Shape *big = &a, *small = &b;
+  Span bigSpan = sa, smallSpan = sb;
+  if (small->axes.size() > big->axes.size()) {
+    std::swap(big, small);
+    std::swap(bigSpan, smallSpan);
+  }
+  auto shown = [](const Shape &s) { return std::string(nacre::name(s.element)) + (s.axes.empty() ? "" : "[" + text(s.axes) + "]"); };
+  size_t n = small->axes.size(), m = big->axes.size();
+  for (size_t i = 0; i < n; ++i) {
+    const Axis &x = big->axes[m - 1 - i], &y = small->axes[n - 1 - i];
+    requireEqual(x, y, bigSpan, 600 + unsigned(i), [&](const std::string &example) {
+      std::string hint = x.group || y.group ? "" : divisibilityHint(x.size, y.size);
+      return Diagnostic{Kind::DimensionMismatch,
+                        "`" + operation + "` on " + shown(*big) + " and " + shown(*small) + ": " + text(x) + " and " + text(y) +
+                            " differ" + (example.empty() ? "" : " (for " + example + ")"),
+                        {{bigSpan, "this is " + shown(*big)}, {smallSpan, "this is " + shown(*small)}},
+                        {},
+                        hint.empty() ? "shapes must agree, or the smaller must be the tail of the larger; write other broadcasts with indices"
+                                     : hint};
+    });
+  }
+  return big->axes;
+}
+
+// ---- values and terms ----------------------------------------------------------------------------------------------
+const Term *Walker::nativeTerm(Ref e) {
+  switch (e->kind) {
+  case Entity::Kind::Integer: return emit.size(e->integer);
+  case Entity::Kind::Real: return emit.real(checker.options.real, e->real);
+  case Entity::Kind::Boolean: return emit.integer(Scalar::Bool, e->boolean);
+  case Entity::Kind::Tensor:
+    if (e->term)
+      return e->term;
+    if (e->hollow)
+      return emit.number(scalarOf(e->element), 0);
+    return emit.read(*e->value);
+  default: fail(Kind::TypeMismatch, "a number is needed here", {{emit.span, "this is " + describe(e)}});
+  }
+}
+
+const Term *Walker::termOf(Ref e, Scalar type) {
+  if (auto number = constant(e); number && isReal(type))
+    return emit.real(type, double(*number));
+  if (e->kind == Entity::Kind::Real && isReal(type))
+    return emit.real(type, e->real);
+  return emit.cast(nativeTerm(e), type);
+}
+
+bool Walker::listNumbers(Ref e, std::vector<double> &out) const {
+  if (e->kind == Entity::Kind::List) {
+    for (Ref item : e->items)
+      if (!listNumbers(item, out))
+        return false;
+    return true;
+  }
+  if (e->kind == Entity::Kind::Real)
+    out.push_back(e->real);
+  else if (e->kind == Entity::Kind::Boolean)
+    out.push_back(e->boolean);
+  else if (auto number = constant(e))
+    out.push_back(double(*number));
+  else
+    return false;
+  return true;
+}
+
+ValueId Walker::valueOf(Ref e, Span span) {
+  if (isTensor(e) && e->value)
+    return *e->value;
+  if (e->kind == Entity::Kind::List) {
+    auto shape = shapeOf(e);
+    if (!shape)
+      fail(Kind::TypeMismatch, "this list is no tensor", {{span, "its elements are not numbers of one shape"}});
+    std::vector<double> numbers;
+    if (listNumbers(e, numbers))
+      return emit.constant({scalarOf(shape->element), extentsOf(shape->axes)}, std::move(numbers));
+    std::vector<Ref> parts;
+    Argument items{"", e, span}, axis{"", integer(0), span};
+    return valueOf(concatOf("stack", {items, axis}, span), span);
+  }
+  if (isTensor(e) && e->hollow) {
+    std::vector<Index> indices = Emitter::indicesFor(extentsOf(e->axes));
+    return emit.equation(std::move(indices), emit.number(scalarOf(e->element), 0));
+  }
+  const Term *term = nativeTerm(e);
+  if (inEquation && !Emitter::freeIndices(term).empty())
+    fail(Kind::NotSupported, "a tensor made from one element of an equation is not supported yet", {{span, "this depends on an index"}},
+         "compute it for all indices in an equation of its own");
+  return emit.equation({}, term);
+}
+
+Ref Walker::whole(Ref e, Span span) {
+  if (isTensor(e) && (e->value || !expanding()))
+    return e;
+  auto shape = shapeOf(e);
+  if (!shape)
+    fail(Kind::TypeMismatch, "a tensor is needed here", {{span, "this is " + describe(e)}});
+  if (!expanding())
+    return tensorType(shape->element, shape->axes);
+  return emitted(shape->element, valueOf(e, span));
+}
+
+Ref Walker::elementwise(const std::vector<Ref> &operands, const std::vector<Scalar> &types, Element result, Axes axes,
+                        const TermMaker &makeTerm, Span span) {
+  if (!expanding())
+    return tensorType(result, std::move(axes));
+  emit.span = span;
+  if (axes.empty()) {
+    std::vector<const Term *> terms;
+    for (size_t i = 0; i < operands.size(); ++i)
+      terms.push_back(termOf(operands[i], types[i]));
+    const Term *term = makeTerm(terms);
+    if (!inEquation)
+      return emitted(result, emit.equation({}, term));
+    Entity &e = make(Entity::Kind::Tensor);
+    e.element = result;
+    e.term = term;
+    return &e;
+  }
+  std::vector<Index> indices = Emitter::indicesFor(extentsOf(axes));
+  std::vector<const Term *> terms;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    auto shape = shapeOf(operands[i]);
+    if (shape->axes.empty()) {
+      const Term *term = termOf(operands[i], types[i]);
+      if (inEquation && !Emitter::freeIndices(term).empty())
+        fail(Kind::NotAScalar, "a whole tensor and one element in one operation", {{span, "inside an equation"}}, "subscript the tensor");
+      terms.push_back(term);
+      continue;
+    }
+    if (isTensor(operands[i]) && operands[i]->hollow) {
+      terms.push_back(emit.number(types[i], 0));
+      continue;
+    }
+    ValueId id = valueOf(operands[i], span);
+    size_t skip = axes.size() - shape->axes.size();
+    std::vector<Index> tail(indices.begin() + long(skip), indices.end());
+    terms.push_back(emit.cast(emit.read(id, Emitter::subscriptsFor(tail)), types[i]));
+  }
+  const Term *body = makeTerm(terms);
+  return emitted(result, emit.equation(std::move(indices), body));
+}
+
+Ref Walker::convert(Ref e, Element to, Span span) {
+  sound(e);
+  auto shape = shapeOf(e);
+  if (!shape || shape->element == Element::Text)
+    fail(Kind::TypeMismatch, "`" + std::string(nacre::name(to)) + "(...)` converts numbers", {{span, "this is " + describe(e)}});
+  if (e->kind == Entity::Kind::Real && family(to) == Family::Real && to == Element::Real)
+    return e;
+  if (family(to) == Family::Real && to == Element::Real)
+    if (auto number = constant(e))
+      return real(double(*number));
+  if (to == Element::Int && isInteger(e))
+    return e;
+  if (to == Element::Int && e->kind == Entity::Kind::Real && std::abs(e->real) < 9e15)
+    return integer(int64_t(e->real));
+  Scalar type = scalarOf(to);
+  if (expanding() && isTensor(e) && e->value && emit.type(*e->value).element == type)
+    return emitted(to, *e->value);
+  // Numbers are rounded once, to the type asked for.
+  Scalar from = scalarOf(shape->element);
+  if (shape->literal)
+    from = type;
+  return elementwise({e}, {from}, to, shape->axes, [&](auto &t) { return emit.cast(t[0], type); }, span);
+}
+
+// ---- unary ---------------------------------------------------------------------------------------------------------
+Ref Walker::unary(const ast::UnaryExpr *e, Scope *inner) {
+  Ref value = sound(evaluate(e->operand, inner));
+  auto shape = shapeOf(value);
+  bool negate = e->op == ast::UnaryOp::Negate;
+  if (!shape || (negate ? family(shape->element) == Family::Boolean || family(shape->element) == Family::Text
+                        : shape->element != Element::Bool))
+    fail(Kind::TypeMismatch, negate ? "`-` needs a number" : "`not` needs a condition", {{e->operand->span, "this is " + describe(value)}});
+  if (negate) {
+    if (isInteger(value))
+      return integer(-value->integer);
+    if (value->kind == Entity::Kind::Real)
+      return real(-value->real);
+  } else if (value->kind == Entity::Kind::Boolean) {
+    return boolean(!value->boolean);
+  }
+  Primitive p = negate ? Primitive::Negate : Primitive::Not;
+  return elementwise({value}, {scalarOf(shape->element)}, shape->element, shape->axes,
+                     [&](auto &t) { return emit.apply(p, {t[0]}); }, e->span);
+}
+
+// ---- binary --------------------------------------------------------------------------------------------------------
+Ref Walker::binary(const ast::BinaryExpr *e, Scope *inner) {
+  BinaryOp op = e->op;
+  if (op == BinaryOp::Range)
+    fail(Kind::TypeMismatch, "a range is not a value here", {{e->span, ""}}, "ranges stand in loops and subscripts");
+  if (op == BinaryOp::Close)
+    fail(Kind::TypeMismatch, "`~=` stands only in `expect`", {{e->span, ""}}, "write `abs(a - b) <= tolerance`");
+  if (op == BinaryOp::In) {
+    auto *range = as<ast::BinaryExpr>(e->rhs);
+    if (!range || range->op != BinaryOp::Range)
+      fail(Kind::TypeMismatch, "`in` needs a range", {{e->rhs->span, ""}});
+    Ref x = sound(evaluate(e->lhs, inner)), low = evaluate(range->lhs, inner), high = evaluate(range->rhs, inner);
+    Ref above = binaryOf(BinaryOp::GreaterEqual, x, low, e->lhs->span, range->lhs->span, e->span);
+    Ref below = binaryOf(BinaryOp::Less, x, high, e->lhs->span, range->rhs->span, e->span);
+    return binaryOf(BinaryOp::And, above, below, e->span, e->span, e->span);
+  }
+  if (op >= BinaryOp::Less && op <= BinaryOp::NotEqual)
+    for (const ast::Expr *side : {e->lhs, e->rhs})
+      if (auto *b = as<ast::BinaryExpr>(side); b && b->op >= BinaryOp::Less && b->op <= BinaryOp::NotEqual)
+        fail(Kind::TypeMismatch, "comparisons do not chain", {{e->span, ""}}, "write `a < b and b < c`");
+  Ref a = sound(evaluate(e->lhs, inner));
+  if (a->kind == Entity::Kind::Boolean && (op == BinaryOp::And || op == BinaryOp::Or) && a->boolean == (op == BinaryOp::Or))
+    return a;
+  Ref b = nullptr;
+  if (op == BinaryOp::And || op == BinaryOp::Or) { // the right side is read only where the left one lets it be
+    factStack.push_back(facts());
+    try {
+      assume(e->lhs, inner, op == BinaryOp::And);
+      b = sound(evaluate(e->rhs, inner));
+    } catch (...) {
+      factStack.pop_back();
+      throw;
+    }
+    factStack.pop_back();
+  } else {
+    b = sound(evaluate(e->rhs, inner));
+  }
+  return binaryOf(op, a, b, e->lhs->span, e->rhs->span, e->span);
+}
+
+static std::optional<double> number(Ref e) {
+  if (e->kind == Entity::Kind::Real)
+    return e->real;
+  if (auto c = constant(e))
+    return double(*c);
+  return std::nullopt;
+}
+
+static bool sameCompileTime(Ref a, Ref b, bool &known) {
+  known = true;
+  if (a->kind == Entity::Kind::List || a->kind == Entity::Kind::Record) {
+    if (a->kind != b->kind || a->items.size() != b->items.size())
+      return false;
+    for (size_t i = 0; i < a->items.size(); ++i)
+      if (!sameCompileTime(a->items[i], b->items[i], known))
+        return false;
+    return true;
+  }
+  if (a->kind == Entity::Kind::String && b->kind == Entity::Kind::String)
+    return a->text == b->text;
+  if (a->kind == Entity::Kind::Boolean && b->kind == Entity::Kind::Boolean)
+    return a->boolean == b->boolean;
+  if (isInteger(a) && isInteger(b) && !a->group && !b->group) {
+    auto d = (a->integer - b->integer).constant();
+    known = known && d.has_value();
+    return d == 0;
+  }
+  auto x = number(a), y = number(b);
+  known = known && x && y;
+  return x && y && *x == *y;
+}
+
+Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
+  std::string sign = Signs[size_t(op)];
+  bool comparison = op >= BinaryOp::Less && op <= BinaryOp::NotEqual;
+  bool logical = op == BinaryOp::And || op == BinaryOp::Or;
+  // Compile time first.
+  if (op == BinaryOp::Equal || op == BinaryOp::NotEqual) {
+    bool lists = a->kind == Entity::Kind::List && b->kind == Entity::Kind::List;
+    bool strings = a->kind == Entity::Kind::String && b->kind == Entity::Kind::String;
+    bool booleans = a->kind == Entity::Kind::Boolean && b->kind == Entity::Kind::Boolean;
+    if (lists || strings || booleans) {
+      bool known;
+      bool equal = sameCompileTime(a, b, known);
+      if (known)
+        return boolean(equal == (op == BinaryOp::Equal));
+      if (lists && modular)
+        return tensorType(Element::Bool, {});
+    }
+  }
+  if (isInteger(a) && isInteger(b) && !a->group && !b->group) {
+    const Polynomial &p = a->integer, &q = b->integer;
+    switch (op) {
+    case BinaryOp::Add: return integer(p + q);
+    case BinaryOp::Subtract: return integer(p - q);
+    case BinaryOp::Multiply: return integer(p * q);
+    case BinaryOp::FloorDivide:
+    case BinaryOp::Remainder: {
+      auto divisor = q.constant();
+      if (!divisor || *divisor < 1)
+        require(Relation::NonNegative, q - 1, sb, 700, [&](const std::string &example) {
+          return Diagnostic{Kind::NotPositive,
+                            "division by " + q.text() + ", which may be less than 1" + (example.empty() ? "" : " (for " + example + ")"),
+                            {{sb, ""}}, {}, "state `where " + q.text() + " >= 1`"};
+        }, true);
+      Polynomial quotient = facts().quotient(p, q);
+      return integer(op == BinaryOp::FloorDivide ? quotient : p - q * quotient);
+    }
+    case BinaryOp::Power: {
+      auto base = p.constant(), exponent = q.constant();
+      if (exponent && *exponent < 0)
+        return base ? real(std::pow(double(*base), double(*exponent))) : powerOf(a, b, sa, sb, span);
+      return integer(power(p, q));
+    }
+    default: break;
+    }
+    if (comparison) {
+      if (auto known = decide(op, p - q))
+        return boolean(*known);
+      return elementwise({a, b}, {Scalar::I64, Scalar::I64}, Element::Bool, {}, [&](auto &t) -> const Term * {
+        switch (op) {
+        case BinaryOp::Less: return emit.apply(Primitive::Less, {t[0], t[1]});
+        case BinaryOp::LessEqual: return emit.apply(Primitive::LessEqual, {t[0], t[1]});
+        case BinaryOp::Greater: return emit.apply(Primitive::Less, {t[1], t[0]});
+        case BinaryOp::GreaterEqual: return emit.apply(Primitive::LessEqual, {t[1], t[0]});
+        case BinaryOp::Equal: return emit.apply(Primitive::Equal, {t[0], t[1]});
+        default: return emit.apply(Primitive::NotEqual, {t[0], t[1]});
+        }
+      }, span);
+    }
+  }
+  auto x = number(a), y = number(b);
+  if (x && y && !logical) {
+    switch (op) {
+    case BinaryOp::Add: return real(*x + *y);
+    case BinaryOp::Subtract: return real(*x - *y);
+    case BinaryOp::Multiply: return real(*x * *y);
+    case BinaryOp::Divide: return real(*x / *y);
+    case BinaryOp::Power: return real(std::pow(*x, *y));
+    case BinaryOp::Less: return boolean(*x < *y);
+    case BinaryOp::LessEqual: return boolean(*x <= *y);
+    case BinaryOp::Greater: return boolean(*x > *y);
+    case BinaryOp::GreaterEqual: return boolean(*x >= *y);
+    case BinaryOp::Equal: return boolean(*x == *y);
+    case BinaryOp::NotEqual: return boolean(*x != *y);
+    default: break;
+    }
+  }
+  if (logical) {
+    bool isAnd = op == BinaryOp::And;
+    if (a->kind == Entity::Kind::Boolean && b->kind == Entity::Kind::Boolean)
+      return boolean(isAnd ? a->boolean && b->boolean : a->boolean || b->boolean);
+    if (b->kind == Entity::Kind::Boolean && b->boolean == !isAnd && shapeOf(a) && shapeOf(a)->axes.empty())
+      return b;
+    if (a->kind == Entity::Kind::Boolean && a->boolean == isAnd)
+      return b;
+    if (b->kind == Entity::Kind::Boolean && b->boolean == isAnd)
+      return a;
+  }
+  auto s = shapeOf(a), t = shapeOf(b);
+  if (!s || !t || s->element == Element::Text || t->element == Element::Text) {
+    if (modular && s && t && (comparison || logical))
+      return tensorType(Element::Bool, {}); // compile-time text, unknown here
+    fail(Kind::TypeMismatch, "`" + sign + "` needs numbers", {{span, describe(a) + " " + sign + " " + describe(b)}});
+  }
+  if (logical) {
+    if (s->element != Element::Bool || t->element != Element::Bool)
+      fail(Kind::TypeMismatch, "`" + sign + "` needs conditions", {{span, describe(a) + " " + sign + " " + describe(b)}});
+    Axes axes = broadcast(*s, *t, sa, sb, sign);
+    Primitive p = op == BinaryOp::And ? Primitive::And : Primitive::Or;
+    return elementwise({a, b}, {Scalar::Bool, Scalar::Bool}, Element::Bool, axes,
+                       [&](auto &terms) { return emit.apply(p, {terms[0], terms[1]}); }, span);
+  }
+  if (op == BinaryOp::Power)
+    return powerOf(a, b, sa, sb, span);
+  Element element = combine(*s, *t, span, sign, !comparison);
+  Axes axes = broadcast(*s, *t, sa, sb, sign);
+  if (op == BinaryOp::Divide && family(element) == Family::Integer)
+    element = Element::Real; // `/` is real division
+  if ((op == BinaryOp::FloorDivide || op == BinaryOp::Remainder) && family(element) != Family::Integer)
+    fail(Kind::TypeMismatch, "`" + sign + "` on " + std::string(nacre::name(element)), {{span, "integers only"}}, "`/` divides reals; `floor(a / b)` rounds down");
+  Scalar type = scalarOf(element);
+  return elementwise({a, b}, {type, type}, comparison ? Element::Bool : element, axes, [&](auto &terms) -> const Term * {
+    auto two = [&](Primitive p, size_t first) { return emit.apply(p, {terms[first], terms[1 - first]}); };
+    switch (op) {
+    case BinaryOp::Add: return two(Primitive::Add, 0);
+    case BinaryOp::Subtract: return two(Primitive::Subtract, 0);
+    case BinaryOp::Multiply: return two(Primitive::Multiply, 0);
+    case BinaryOp::Divide: return two(Primitive::Divide, 0);
+    case BinaryOp::FloorDivide: return two(Primitive::FloorDivide, 0);
+    case BinaryOp::Remainder: return two(Primitive::Remainder, 0);
+    case BinaryOp::Less: return two(Primitive::Less, 0);
+    case BinaryOp::LessEqual: return two(Primitive::LessEqual, 0);
+    case BinaryOp::Greater: return two(Primitive::Less, 1);
+    case BinaryOp::GreaterEqual: return two(Primitive::LessEqual, 1);
+    case BinaryOp::Equal: return two(Primitive::Equal, 0);
+    default: return two(Primitive::NotEqual, 0);
+    }
+  }, span);
+}
+
+/// A small constant integer power is a product; anything else is the primitive.
+Ref Walker::powerOf(Ref a, Ref b, Span sa, Span sb, Span span) {
+  auto s = shapeOf(a), t = shapeOf(b);
+  if (!s || !t)
+    fail(Kind::TypeMismatch, "`^` needs numbers", {{span, describe(a) + " ^ " + describe(b)}});
+  auto exponent = constant(b);
+  if (exponent && *exponent >= 1 && *exponent <= 8 && !s->literal) {
+    if (family(s->element) != Family::Real && family(s->element) != Family::Integer)
+      combine(*s, *t, span, "^", true);
+    Scalar type = scalarOf(s->element);
+    return elementwise({a}, {type}, s->element, s->axes, [&](auto &terms) {
+      const Term *result = nullptr, *square = terms[0];
+      for (int64_t n = *exponent; n; n /= 2) { // by squaring
+        if (n % 2)
+          result = result ? emit.apply(Primitive::Multiply, {result, square}) : square;
+        if (n > 1)
+          square = emit.apply(Primitive::Multiply, {square, square});
+      }
+      return result;
+    }, span);
+  }
+  Element element = combine(*s, *t, span, "^", true);
+  if (family(element) == Family::Integer)
+    element = Element::Real;
+  Axes axes = broadcast(*s, *t, sa, sb, "^");
+  Scalar type = scalarOf(element);
+  return elementwise({a, b}, {type, type}, element, axes,
+                     [&](auto &terms) { return emit.apply(Primitive::Power, {terms[0], terms[1]}); }, span);
+}
+
+Ref Walker::selectOf(Ref condition, Ref then, Ref otherwise, Span sc, Span st, Span so) {
+  if (then->kind == Entity::Kind::Record && otherwise->kind == Entity::Kind::Record && then->items.size() == otherwise->items.size()) {
+    std::vector<Ref> items;
+    for (size_t i = 0; i < then->items.size(); ++i)
+      items.push_back(selectOf(condition, then->items[i], otherwise->items[i], sc, st, so));
+    return record(std::move(items), then->names);
+  }
+  auto c = shapeOf(condition), s = shapeOf(then), t = shapeOf(otherwise);
+  if (!c || c->element != Element::Bool)
+    fail(Kind::TypeMismatch, "a choice needs a condition", {{sc, "this is " + describe(condition)}});
+  if (!s || !t || s->element == Element::Text || t->element == Element::Text)
+    fail(Kind::TypeMismatch, "a choice at run time is between numbers", {{st, "this is " + describe(then)}, {so, "this is " + describe(otherwise)}});
+  Element element = combine(*s, *t, so, "if", false);
+  if (s->literal && t->literal && element == Element::Int && family(s->element) == Family::Real)
+    element = Element::Real;
+  Axes axes = broadcast(*s, *t, st, so, "if");
+  Shape chosen{element, axes, false};
+  axes = broadcast(*c, chosen, sc, st, "if");
+  Scalar type = scalarOf(element);
+  return elementwise({condition, then, otherwise}, {Scalar::Bool, type, type}, element, axes,
+                     [&](auto &terms) { return emit.select(terms[0], terms[1], terms[2]); }, sc);
+}
+
+/// The largest |a - b| / (1 + |b|) as f64. A NaN on either side makes it NaN, which is within no tolerance; equal
+/// infinities agree.
+Ref Walker::closeTo(Ref a, Ref b, Span sa, Span sb, Span span) {
+  auto s = shapeOf(sound(a)), t = shapeOf(sound(b));
+  if (!s || !t)
+    fail(Kind::TypeMismatch, "`~=` compares tensors", {{span, describe(a) + " ~= " + describe(b)}});
+  auto numeric = [](const Shape &x) { return family(x.element) == Family::Real || family(x.element) == Family::Integer; };
+  if (!numeric(*s) || !numeric(*t))
+    fail(Kind::TypeMismatch, "`~=` compares numbers", {{span, describe(a) + " ~= " + describe(b)}}, "compare conditions with `==`");
+  if (s->axes.size() != t->axes.size() && !s->axes.empty() && !t->axes.empty())
+    fail(Kind::RankMismatch, "`~=` on " + describe(a) + " and " + describe(b), {{span, ""}});
+  Axes axes = broadcast(*s, *t, sa, sb, "~=");
+  Ref deviation = elementwise({a, b}, {Scalar::F64, Scalar::F64}, Element::F64, axes, [&](auto &terms) {
+    const Term *difference = emit.apply(Primitive::Absolute, {emit.apply(Primitive::Subtract, {terms[0], terms[1]})});
+    const Term *scale = emit.apply(Primitive::Add, {emit.real(Scalar::F64, 1), emit.apply(Primitive::Absolute, {terms[1]})});
+    const Term *ratio = emit.apply(Primitive::Divide, {difference, scale});
+    return emit.select(emit.apply(Primitive::Equal, {terms[0], terms[1]}), emit.real(Scalar::F64, 0), ratio);
+  }, span);
+  return axes.empty() ? deviation : reduceWhole("max", deviation, span);
+}
+
+} // namespace nacre

@@ -1,0 +1,448 @@
+// Statements of a body. A statement in error binds its names to the error value, so that what follows stays silent.
+#include "check/Visit.h"
+#include "check/Walker.h"
+#include <algorithm>
+
+namespace nacre {
+using ast::as;
+
+void Walker::body(const Signature &s, Scope *inner) {
+  frame->returned = nullptr;
+  if (s.body)
+    block(s.body, inner);
+  else if (s.expression) {
+    try {
+      returnValue(evaluate(s.expression, inner), s.expression->span);
+    } catch (Problem &p) {
+      report(std::move(p.diagnostic));
+      frame->returned = checker.bad;
+    } catch (Quiet &) {
+      frame->returned = checker.bad;
+    }
+  }
+  if (!frame->returned && frame->result && s.body && !(s.decl->kind == ast::DeclKind::Layer && !static_cast<const ast::LayerDecl *>(s.decl)->hasHeader)) {
+    Span end = s.body->span;
+    if (end.file && end.end > end.begin)
+      end.begin = end.end - 1;
+    report({Kind::MissingReturn, "`" + s.decl->name.text + "` ends without `return`",
+            {{end, "reached here"}, {frame->resultSpan, "a value of this type is expected"}}, {}, "end the body with `return ...`"});
+    frame->returned = checker.bad;
+  }
+}
+
+void Walker::block(const ast::Block *b, Scope *inner) {
+  for (const ast::Stmt *s : b->statements)
+    if (!statement(s, inner))
+      return;
+}
+
+/// Names that a block assigns and that therefore change outside it.
+void Walker::assigned(const ast::Block *b, std::set<std::string> &out) {
+  auto root = [](const ast::Expr *e) -> const ast::IdentifierExpr * {
+    while (true) {
+      if (auto *m = as<ast::MemberExpr>(e))
+        e = m->base;
+      else if (auto *s = as<ast::SubscriptExpr>(e))
+        e = s->base;
+      else
+        return as<ast::IdentifierExpr>(e);
+    }
+  };
+  forAll(b, [&](const ast::Stmt *s) {
+    const ast::Expr *target = nullptr;
+    if (auto *a = as<ast::AssignStmt>(s)) {
+      target = a->target;
+      if (!target)
+        for (const ast::Slot &slot : a->pattern.slots)
+          out.insert(slot.text);
+    } else if (auto *u = as<ast::UpdateStmt>(s)) {
+      target = u->target;
+    } else if (auto *c = as<ast::ScatterStmt>(s)) {
+      target = c->target;
+    }
+    if (target)
+      if (auto *id = root(target))
+        out.insert(id->name);
+  }, [](const ast::Expr *) {});
+}
+
+/// Binds what the statement would have bound to the error value, labels included.
+void Walker::poison(const ast::Stmt *s, Scope *inner) {
+  auto bind = [&](const std::string &name) {
+    if (name != "_" && !name.empty())
+      inner->bind(name, checker.bad);
+  };
+  if (auto *e = as<ast::EquationStmt>(s))
+    bind(e->name.text);
+  if (auto *l = as<ast::LetStmt>(s))
+    for (const ast::Slot &slot : l->pattern.slots)
+      bind(slot.text);
+  if (auto *v = as<ast::VarStmt>(s))
+    for (const ast::Slot &slot : v->pattern.slots)
+      bind(slot.text);
+  if (auto *w = as<ast::WeightStmt>(s))
+    bind(w->name.text);
+  if (auto *u = as<ast::UseStmt>(s)) {
+    bind(u->name.text);
+    if (frame->self)
+      frame->self->shared.emplace(u->name.text, checker.bad);
+  }
+  if (auto *w = as<ast::WeightStmt>(s); w && frame->self && !expanding())
+    frame->self->shared.emplace(w->name.text, checker.bad);
+  ast::Block alone;
+  alone.statements = {s};
+  std::set<std::string> names;
+  assigned(&alone, names);
+  for (const std::string &name : names)
+    inner->assign(name, checker.bad);
+  if (frame->self && !expanding())
+    forAll(&alone, [](const ast::Stmt *) {}, [&](const ast::Expr *e) {
+      if (auto *l = as<ast::LabelledExpr>(e))
+        frame->self->shared.emplace(l->label.text, checker.bad);
+    });
+}
+
+bool Walker::statement(const ast::Stmt *s, Scope *inner) {
+  try {
+    step(s->span);
+    attributes(s);
+    walkStatement(s, inner);
+    emit.promises.clear();
+    return !frame->returned;
+  } catch (Problem &p) {
+    if (dry)
+      throw;
+    report(std::move(p.diagnostic));
+  } catch (Quiet &) {
+    if (dry)
+      throw;
+  }
+  emit.promises.clear();
+  if (s->kind == ast::StmtKind::Return || (s->kind == ast::StmtKind::If && expanding())) {
+    frame->returned = checker.bad;
+    return false;
+  }
+  poison(s, inner);
+  return true;
+}
+
+static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
+    {"fuse", true},   {"keep", true},     {"unroll", true},    {"private", true}, {"read", true},
+    {"write", true},  {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", false}};
+
+void Walker::attributes(const ast::Stmt *s) {
+  for (const ast::Attribute &a : s->attributes) {
+    auto known = std::find_if(std::begin(KnownAttributes), std::end(KnownAttributes),
+                              [&](const auto &entry) { return entry.first == a.name.text; });
+    if (known == std::end(KnownAttributes)) {
+      std::vector<std::string> names;
+      for (const auto &[name, honoured] : KnownAttributes)
+        names.emplace_back(name);
+      std::string near = nearest(a.name.text, names);
+      fail(Kind::UnknownAttribute, "no attribute named `@" + a.name.text + "`", {{a.span, ""}},
+           near.empty() ? "the attributes are @fuse, @keep, @unroll, @private, @read, @write, @session, @checkpoint, @precision and @target"
+                        : "`@" + near + "` is close");
+    }
+    if (!known->second && expanding())
+      notSupported("`@" + a.name.text + "`", a.span, "an attribute is a promise; without it the program means the same");
+    if (a.name.text == "fuse" && expanding()) {
+      std::string promise = "fuse";
+      if (!a.arguments.empty() && a.arguments[0].value)
+        promise += "(" + std::string(a.arguments[0].value->span.text()) + ")";
+      emit.promises.push_back(promise);
+    }
+  }
+}
+
+void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
+  switch (s->kind) {
+  case ast::StmtKind::Equation: return equation(as<ast::EquationStmt>(s), inner);
+  case ast::StmtKind::Let:
+  case ast::StmtKind::Var: {
+    auto *l = as<ast::LetStmt>(s);
+    auto *v = as<ast::VarStmt>(s);
+    const ast::Pattern &pattern = l ? l->pattern : v->pattern;
+    const ast::Type *type = l ? l->type : v->type;
+    const ast::Expr *expression = l ? l->value : v->value;
+    Ref value = evaluate(expression, inner);
+    if (type) {
+      Ref declared = typeValue(type, inner);
+      conform(value, declared, expression->span, type->span, "`" + pattern.slots[0].text + "`");
+      value = adapt(value, declared);
+    }
+    if (expanding() && isTensor(value) && value->value && !pattern.parenthesised && pattern.slots.size() == 1 &&
+        emit.body->values[*value->value].name.empty())
+      emit.body->values[*value->value].name = pattern.slots[0].text;
+    return destructure(pattern, value, inner, s->span);
+  }
+  case ast::StmtKind::Weight: return weightStatement(as<ast::WeightStmt>(s), inner);
+  case ast::StmtKind::Use: return useStatement(as<ast::UseStmt>(s), inner);
+  case ast::StmtKind::Function:
+    if (!frame->self || frame->decl != frame->self->decl)
+      fail(Kind::MisplacedStatement, "a function inside a function", {{s->span, ""}}, "declare it in the file, or write `x => ...`");
+    return; // methods are found by name
+  case ast::StmtKind::Assign: return assign(as<ast::AssignStmt>(s), inner);
+  case ast::StmtKind::Update: return update(as<ast::UpdateStmt>(s), inner);
+  case ast::StmtKind::Scatter: return scatter(as<ast::ScatterStmt>(s), inner);
+  case ast::StmtKind::Do: evaluate(as<ast::DoStmt>(s)->call, inner); return;
+  case ast::StmtKind::Return: return returnValue(evaluate(as<ast::ReturnStmt>(s)->value, inner), as<ast::ReturnStmt>(s)->value->span);
+  case ast::StmtKind::Yield: {
+    if (!frame->yields)
+      fail(Kind::MisplacedStatement, "`yield` outside a loop", {{s->span, ""}}, "end a function with `return`");
+    const ast::Expr *value = as<ast::YieldStmt>(s)->value;
+    frame->yields->push_back({"", evaluate(value, inner), value->span});
+    return;
+  }
+  case ast::StmtKind::If: return ifStatement(as<ast::IfStmt>(s), inner);
+  case ast::StmtKind::While: return whileStatement(as<ast::WhileStmt>(s), inner);
+  case ast::StmtKind::For: {
+    bool unroll = std::any_of(s->attributes.begin(), s->attributes.end(), [](const ast::Attribute &a) { return a.name.text == "unroll"; });
+    loop(as<ast::ForStmt>(s)->loop, inner, true, unroll);
+    return;
+  }
+  case ast::StmtKind::ExpectError: return expectError(as<ast::ExpectErrorStmt>(s), inner);
+  case ast::StmtKind::Expect: return expectStatement(as<ast::ExpectStmt>(s), inner);
+  }
+}
+
+void Walker::returnValue(Ref value, Span span) {
+  sound(value);
+  if (frame->result) {
+    conform(value, frame->result, span, frame->resultSpan, "the result");
+    value = adapt(value, frame->result);
+  }
+  frame->returned = value;
+}
+
+void Walker::destructure(const ast::Pattern &pattern, Ref value, Scope *inner, Span span, bool rebind) {
+  auto bind = [&](const ast::Slot &slot, Ref item) {
+    if (slot.text == "_")
+      return;
+    if (!rebind)
+      inner->bind(slot.text, item);
+    else if (!inner->assign(slot.text, item))
+      fail(Kind::UnknownName, "nothing named `" + slot.text + "` to assign", {{slot.span, "declare it with `var`"}});
+  };
+  if (!pattern.parenthesised && pattern.slots.size() == 1)
+    return bind(pattern.slots[0], value);
+  sound(value);
+  if ((value->kind != Entity::Kind::Record && value->kind != Entity::Kind::List) || value->items.size() != pattern.slots.size())
+    fail(Kind::TypeMismatch, std::to_string(pattern.slots.size()) + " names for " + describe(value), {{span, ""}});
+  for (size_t i = 0; i < pattern.slots.size(); ++i)
+    bind(pattern.slots[i], value->items[i]);
+}
+
+/// A value against the type that the source declares for it.
+void Walker::conform(Ref value, Ref declared, Span span, Span declaredSpan, const std::string &what) {
+  sound(value);
+  if (declared->kind == Entity::Kind::Record) {
+    if (value->kind != Entity::Kind::Record || value->items.size() < declared->items.size())
+      fail(Kind::TypeMismatch, what + " is " + describe(value), {{span, ""}, {declaredSpan, "declared as " + describe(declared)}});
+    for (size_t i = 0; i < declared->items.size(); ++i) {
+      const std::string &wanted = declared->names[i];
+      size_t at = i;
+      if (!wanted.empty()) {
+        auto found = std::find(value->names.begin(), value->names.end(), wanted);
+        if (found != value->names.end())
+          at = size_t(found - value->names.begin());
+        else if (!value->names[i].empty())
+          fail(Kind::UnknownField, what + " has a field `" + value->names[i] + "` where `" + wanted + "` is declared",
+               {{span, "this is " + describe(value)}, {declaredSpan, "declared here"}}, "name the field `" + wanted + "`");
+      }
+      conform(value->items[at], declared->items[i], span, declaredSpan, wanted.empty() ? what : what + ", field `" + wanted + "`");
+    }
+    return;
+  }
+  if (declared->kind != Entity::Kind::Tensor)
+    return;
+  auto shape = shapeOf(value);
+  bool fits = shape && (family(shape->element) == family(declared->element) ||
+                        (family(shape->element) == Family::Integer && family(declared->element) == Family::Real &&
+                         (shape->literal || shape->element == Element::Int)));
+  if (!fits)
+    fail(Kind::TypeMismatch, what + " has type " + (shape ? std::string(nacre::name(shape->element)) : describe(value)) + ", declared as " +
+                                 std::string(nacre::name(declared->element)),
+         {{span, "this is " + describe(value)}, {declaredSpan, "declared as " + describe(declared)}},
+         shape ? "write `" + std::string(nacre::name(declared->element)) + "(...)` to convert" : "");
+  if (shape->axes.size() != declared->axes.size())
+    fail(Kind::RankMismatch, what + " has " + std::to_string(shape->axes.size()) + (shape->axes.size() == 1 ? " axis" : " axes") +
+                                 ", declared with " + std::to_string(declared->axes.size()),
+         {{span, "this is " + describe(value)}, {declaredSpan, "declared as " + describe(declared)}});
+  for (size_t i = 0; i < shape->axes.size(); ++i) {
+    const Axis &a = shape->axes[i], &b = declared->axes[i];
+    requireEqual(a, b, span, 300 + unsigned(i), [&](const std::string &example) {
+      return Diagnostic{Kind::DimensionMismatch,
+                        "axis " + std::to_string(i) + " of " + what + " is " + text(a) + ", declared as " + text(b) +
+                            (example.empty() ? "" : " (differ for " + example + ")"),
+                        {{span, "this is " + describe(value)}, {declaredSpan, "declared as " + describe(declared)}},
+                        {},
+                        a.group || b.group ? "" : divisibilityHint(a.size, b.size)};
+    });
+  }
+}
+
+/// The value in the declared element type. `real` and `int` adapt silently; the types were compared before.
+Ref Walker::adapt(Ref value, Ref declared) {
+  if (declared->kind == Entity::Kind::Record && value->kind == Entity::Kind::Record) {
+    std::vector<Ref> items;
+    for (size_t i = 0; i < declared->items.size(); ++i) {
+      size_t at = i;
+      if (!declared->names[i].empty())
+        if (auto found = std::find(value->names.begin(), value->names.end(), declared->names[i]); found != value->names.end())
+          at = size_t(found - value->names.begin());
+      items.push_back(adapt(value->items[at], declared->items[i]));
+    }
+    return record(std::move(items), declared->names);
+  }
+  if (declared->kind != Entity::Kind::Tensor)
+    return value;
+  if (!expanding()) // the declared form of the sizes is what callers see; compile-time numbers stay known
+    return isTensor(value) || value->kind == Entity::Kind::List ? declared : value;
+  if (value->kind == Entity::Kind::Integer || value->kind == Entity::Kind::Real || value->kind == Entity::Kind::Boolean) {
+    if (value->kind == Entity::Kind::Integer && family(declared->element) == Family::Real)
+      if (auto number = constant(value))
+        return real(double(*number));
+    return value;
+  }
+  if (value->kind == Entity::Kind::List) {
+    auto shape = shapeOf(value);
+    return shape ? convert(value, declared->element, emit.span) : value;
+  }
+  if (!isTensor(value) || value->element == declared->element)
+    return value;
+  if (value->hollow || scalarOf(value->element) == scalarOf(declared->element)) {
+    Entity &e = make(Entity::Kind::Tensor);
+    e = *value;
+    e.element = declared->element;
+    return &e;
+  }
+  return convert(value, declared->element, emit.span);
+}
+
+// ---- assignment ----------------------------------------------------------------------------------------------------
+void Walker::assign(const ast::AssignStmt *s, Scope *inner) {
+  Ref value = evaluate(s->value, inner);
+  if (!s->target)
+    return destructure(s->pattern, value, inner, s->span, true);
+  if (auto *id = as<ast::IdentifierExpr>(s->target)) {
+    if (!inner->assign(id->name, value)) {
+      look(id->name, inner, id->span);
+      fail(Kind::TypeMismatch, "`" + id->name + "` is no variable", {{id->span, ""}}, "declare it with `var`");
+    }
+    return;
+  }
+  // x[.., n] = v: a new value of x.
+  auto *target = as<ast::SubscriptExpr>(s->target);
+  if (expanding() || !target)
+    notSupported("assigning to a part of a variable", s->span);
+  Ref hole = slice(target, evaluate(target->base, inner), inner);
+  auto shape = shapeOf(value), room = shapeOf(hole);
+  if (!shape || !room)
+    fail(Kind::TypeMismatch, "a tensor is stored here", {{s->value->span, "this is " + describe(value)}});
+  if (!shape->axes.empty())
+    broadcast(*shape, *room, s->value->span, s->target->span, "=");
+}
+
+void Walker::update(const ast::UpdateStmt *s, Scope *inner) {
+  if (expanding())
+    notSupported("updating `state` with `<-`", s->span, "entries and tests read state, and change none");
+  Ref value = evaluate(s->value, inner);
+  Ref old = evaluate(s->target, inner);
+  if (isTensor(old))
+    conform(value, old, s->value->span, s->target->span, "`" + std::string(s->target->span.text()) + "`");
+}
+
+void Walker::scatter(const ast::ScatterStmt *s, Scope *inner) {
+  if (expanding())
+    notSupported("`+=` over subscripts", s->span);
+  auto *target = as<ast::SubscriptExpr>(s->target);
+  if (!target)
+    fail(Kind::ScatterTarget, "`+=` adds into elements of a `var`", {{s->target->span, "no subscripts"}}, "write `x = x + ...`");
+  Scope *body = scope(inner);
+  Axes axes;
+  GroupBinding group;
+  const GroupBinding *outerGroup = frame->group;
+  indices(s->binders, {s->target, s->value}, inner, body, axes, group);
+  ++inEquation;
+  frame->group = &group;
+  try {
+    evaluate(s->target, body);
+    Ref value = evaluate(s->value, body);
+    auto shape = shapeOf(value);
+    if (!shape || !shape->axes.empty())
+      fail(Kind::NotAScalar, "`+=` adds one element, this is " + describe(value), {{s->value->span, ""}}, "subscript it: `x[i, j]`");
+  } catch (...) {
+    --inEquation;
+    frame->group = outerGroup;
+    throw;
+  }
+  --inEquation;
+  frame->group = outerGroup;
+}
+
+// ---- tests ---------------------------------------------------------------------------------------------------------
+void Walker::expectError(const ast::ExpectErrorStmt *s, Scope *inner) {
+  if (!frame->test)
+    fail(Kind::MisplacedStatement, "`expect` outside a test", {{s->span, ""}});
+  size_t before = checker.diagnostics.all().size();
+  auto seen = checker.hinted;
+  bool failedBefore = failed;
+  size_t values = emit.body->values.size();
+  Scope *body = scope(inner);
+  block(s->body, body);
+  frame->returned = nullptr;
+  std::vector<Kind> found;
+  for (size_t i = before; i < checker.diagnostics.all().size(); ++i)
+    found.push_back(checker.diagnostics.all()[i].kind);
+  checker.diagnostics.truncate(before);
+  checker.hinted = seen;
+  failed = failedBefore;
+  emit.body->values.resize(0 + values);
+  Kind wanted;
+  if (!kindNamed(s->errorKind.text, wanted))
+    fail(Kind::UnknownName, "no diagnostic is called `" + s->errorKind.text + "`", {{s->errorKind.span, ""}}, "`nacre explain` lists them");
+  if (std::find(found.begin(), found.end(), wanted) == found.end())
+    fail(Kind::UnexpectedResult, "expected " + s->errorKind.text + " here",
+         {{s->span, found.empty() ? "nothing is wrong in this block" : "found " + std::string(nacre::info(found[0]).name)}});
+}
+
+void Walker::expectStatement(const ast::ExpectStmt *s, Scope *inner) {
+  if (!frame->test)
+    fail(Kind::MisplacedStatement, "`expect` outside a test", {{s->span, ""}});
+  Expectation e;
+  e.text = std::string(s->condition->span.text());
+  e.span = s->span;
+  auto *close = as<ast::BinaryExpr>(s->condition);
+  if (close && close->op == ast::BinaryOp::Close) {
+    e.tolerance = 1e-5;
+    if (s->tolerance) {
+      Ref tolerance = evaluate(s->tolerance, inner);
+      if (tolerance->kind == Entity::Kind::Real)
+        e.tolerance = tolerance->real;
+      else if (auto number = constant(tolerance))
+        e.tolerance = double(*number);
+      else
+        fail(Kind::NotCompileTime, "the tolerance must be known at compile time", {{s->tolerance->span, ""}});
+    }
+    Ref a = evaluate(close->lhs, inner), b = evaluate(close->rhs, inner);
+    Ref deviation = closeTo(a, b, close->lhs->span, close->rhs->span, s->span);
+    ValueId id = valueOf(deviation, s->span);
+    e.deviation = uint32_t(test->body.results.size());
+    test->body.results.push_back(id);
+    const Term *fits = emit.apply(Primitive::LessEqual, {emit.read(id), emit.real(Scalar::F64, e.tolerance)});
+    e.condition = uint32_t(test->body.results.size());
+    test->body.results.push_back(emit.equation({}, fits));
+  } else {
+    Ref condition = sound(evaluate(s->condition, inner));
+    auto shape = shapeOf(condition);
+    if (!shape || shape->element != Element::Bool)
+      fail(Kind::TypeMismatch, "`expect` needs a condition", {{s->condition->span, "this is " + describe(condition)}});
+    if (!shape->axes.empty())
+      condition = reduceWhole("all", condition, s->condition->span);
+    e.condition = uint32_t(test->body.results.size());
+    test->body.results.push_back(valueOf(condition, s->span));
+  }
+  test->expectations.push_back(std::move(e));
+}
+
+} // namespace nacre
