@@ -6,11 +6,51 @@ include "mlir/Pass/PassBase.td"
 def InlineKeep : Pass<"nacre-inline-keep", "::mlir::ModuleOp"> {
   let summary = "replaces named composites by their bodies";
 }
+def HoistWeightWork : Pass<"nacre-hoist-weight-work", "::mlir::ModuleOp"> {
+  let summary = "moves what depends on weights only into the function that runs when a model is loaded";
+  let description = [{
+    Whatever an entry computes from the weights of one model and constants alone becomes a result of
+    `<module>_<model>__prepare`; the entry takes it as an argument marked `nacre.prepared`. The pass asks ops whether
+    they are pure and nothing else, so it may run again after weights were packed in linalg.
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
 def LowerToLinalg : Pass<"nacre-lower-to-linalg", "::mlir::ModuleOp"> {
-  let summary = "nacre to linalg on tensors; results become buffers that the caller owns";
+  let summary = "nacre to linalg on tensors, without signs and bools in memory";
   let options = [Option<"reassociate", "reassociate", "bool", "false", "sums may be reordered, a*b+c contracted">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
-                           "::mlir::math::MathDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+                           "::mlir::math::MathDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect"];
+}
+def FuseElementwise : Pass<"nacre-fuse-elementwise", "::mlir::func::FuncOp"> {
+  let summary = "merges elementwise equations into their only user, where nothing costly is computed twice";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+def Bufferize : Pass<"nacre-bufferize", "::mlir::ModuleOp"> {
+  let summary = "tensors become buffers, results those of the caller; copies become loops";
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect"];
+}
+def PlaceBuffers : Pass<"nacre-place-buffers", "::mlir::ModuleOp"> {
+  let summary = "gives every allocation its own place in the caller's workspace";
+  let description = [{
+    The plain twin of the arena planner: no two buffers share memory. Functions get one more argument, the workspace
+    (`memref<?xi8>`, attribute `nacre.workspace`), and a twin `<name>__workspace` that returns the bytes needed.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::func::FuncDialect"];
+}
+def EmitEntries : Pass<"nacre-emit-entries", "::mlir::ModuleOp"> {
+  let summary = "adds the functions that the runtime calls, on raw pointers and sizes";
+  let description = "Their names and types are in lower/README.md. All other functions become internal.";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+def LowerScalarMath : Pass<"nacre-lower-scalar-math", "::mlir::ModuleOp"> {
+  let summary = "what the processor cannot do becomes calls of the C library and integer code";
+  let description = [{
+    exp, log, sin, pow, ... are calls; square roots and rounding stay for LLVM, which has instructions for them. bf16 is
+    converted by shifts, since the support library that LLVM would call for it is not part of a product.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 #endif

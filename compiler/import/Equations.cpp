@@ -2,7 +2,7 @@
 //
 //   y[i, j] = exp(x[i, j]) / sum[k](exp(x[i, k]))    =>    s[i] = sum[k](exp(x[i, k]));  y[i, j] = exp(x[i, j]) / s[i]
 //
-// Sums of f16 and bf16 are taken in f32, sums of 8 bit numbers in i32; their products are widened before, not after.
+// Reductions of f16 and bf16 are taken in f32, sums of 8 bit numbers in i32; products are widened before, not after.
 #include "import/Equations.h"
 #include "import/Types.h"
 #include "mlir/IR/AffineMap.h"
@@ -14,15 +14,10 @@ namespace nacre {
 namespace {
 
 Scalar accumulator(Reduction reduction, Scalar type) {
-  if (reduction != Reduction::Sum && reduction != Reduction::Product)
-    return type;
-  switch (type) {
-  case Scalar::F16:
-  case Scalar::BF16: return Scalar::F32;
-  case Scalar::I8:
-  case Scalar::U8: return Scalar::I32;
-  default: return type;
-  }
+  bool grows = reduction == Reduction::Sum || reduction == Reduction::Product;
+  if (type == Scalar::F16 || type == Scalar::BF16)
+    return Scalar::F32;
+  return grows && (type == Scalar::I8 || type == Scalar::U8) ? Scalar::I32 : type;
 }
 
 } // namespace
@@ -240,7 +235,7 @@ std::pair<mlir::Value, mlir::Type> Equations::reduce(const Term &term, const std
                                                      const std::vector<mlir::Value> &tensors, mlir::Location location) {
   bool position = term.reduction == Reduction::ArgMax || term.reduction == Reduction::ArgMin;
   const Term *inner = term.operands[0];
-  Scalar type = position ? inner->type : accumulator(term.reduction, term.type);
+  Scalar type = accumulator(term.reduction, position ? inner->type : term.type);
   EquationBody equation(*this, used(&term, outer), term.indices, tensors, location);
   mlir::Value element = equation.emit(inner, type);
   mlir::MLIRContext &context = *builder.getContext();

@@ -41,8 +41,10 @@ mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, mlir::ML
     }
   }
   llvm::SmallVector<mlir::Attribute> modelNames;
+  llvm::SmallVector<int64_t> weightCounts;
   for (auto [position, model] : llvm::enumerate(program.models)) {
     modelNames.push_back(builder.getStringAttr(model.name));
+    weightCounts.push_back(model.weights.size());
     for (auto [number, weight] : llvm::enumerate(model.weights)) {
       if (!weight.initial)
         continue;
@@ -54,6 +56,7 @@ mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, mlir::ML
     }
   }
   module.get()->setAttr("nacre.models", builder.getArrayAttr(modelNames));
+  module.get()->setAttr("nacre.weight_counts", builder.getDenseI64ArrayAttr(weightCounts));
   if (failed)
     return {};
   return module;

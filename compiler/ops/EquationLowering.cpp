@@ -229,7 +229,14 @@ private:
       for (Value operand : op.getOperands()) // tensors and sizes come from outside, by lowering.values
         arguments.push_back(scalars.lookupOrNull(operand));
       scalar.location = op.getLoc();
+      // No processor computes in f16 or bf16 one by one; primitives are taken in f32 and rounded back.
+      bool narrow = isa<ScalarPrimitive>(op) && isa<Float16Type, BFloat16Type>(op.getOperand(0).getType());
+      if (narrow)
+        for (Value &argument : arguments)
+          argument = arith::ExtFOp::create(inner, op.getLoc(), inner.getF32Type(), argument);
       Value lowered = cast<LowersToScalar>(op).lowerToScalar(scalar, arguments);
+      if (narrow && isa<FloatType>(lowered.getType()))
+        lowered = arith::TruncFOp::create(inner, op.getLoc(), op.getResult(0).getType(), lowered);
       scalars.map(op.getResult(0), lowered);
     }
     return scalars.lookup(cast<YieldOp>(body.getTerminator()).getValue());

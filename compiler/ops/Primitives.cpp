@@ -9,11 +9,15 @@ using namespace nacre;
 
 namespace {
 
-/// Arithmetic on numbers of one lowered type.
+/// Arithmetic on numbers of one type: as in nacre with its sign, but f32 for f16 and bf16, whose operands arrive so.
 struct Numbers {
+  Numbers(ScalarLowering &lowering, Type type)
+      : lowering(lowering), type(isa<Float16Type, BFloat16Type>(type) ? lowering.builder.getF32Type() : type),
+        flags(lowering.contract ? arith::FastMathFlags::contract : arith::FastMathFlags::none) {}
+
   ScalarLowering &lowering;
-  Type type;      // as in nacre, with sign
-  arith::FastMathFlags flags = lowering.contract ? arith::FastMathFlags::contract : arith::FastMathFlags::none;
+  Type type;
+  arith::FastMathFlags flags;
 
   bool real() const { return isa<FloatType>(type); }
   bool hasSign() const { return !type.isUnsignedInteger() && !type.isInteger(1); }
@@ -274,5 +278,5 @@ Value RandomBitsOp::lowerToScalar(ScalarLowering &lowering, ValueRange operands)
     key[0] = arith::AddIOp::create(builder, location, key[0], constant(0x9E3779B9));
     key[1] = arith::AddIOp::create(builder, location, key[1], constant(0xBB67AE85));
   }
-  return counter[0];
+  return arith::ShRUIOp::create(builder, location, counter[0], constant(8));
 }

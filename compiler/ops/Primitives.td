@@ -77,10 +77,10 @@ def Nacre_OrOp          : Nacre_Logical<"or", "at least one">;
 def Nacre_XorOp         : Nacre_Logical<"xor", "exactly one">;
 
 def Nacre_RandomBitsOp : Nacre_Primitive<"random_bits", "Integer32", []> {
-  let summary = "32 random bits, a pure function of seed, key and counter";
+  let summary = "a random number in 0 .. 2^24 - 1, a pure function of seed, key and counter";
   let description = [{
     The first word of Philox4x32-10 of the counter block (low, high word of `counter`, 0, 0) under the key (low, high word
-    of `seed xor key`). Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
+    of `seed xor key`), shifted right by 8: 24 bits are exact in f32. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
   }];
   let arguments = (ins UI64:$seed, UI64:$key, I64:$counter);
   let results = (outs I32:$result);

@@ -1,0 +1,183 @@
+// Runs the stages in the order of Stages.def and stops after the one that was asked for.
+#include "Compile.h"
+#include "import/Import.h"
+#include "lower/Pipeline.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "target/cpu/Machine.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+
+namespace nacre {
+
+static const StageInfo stages[] = {
+#define STAGE(id, name, sentence) {name, sentence},
+#include "Stages.def"
+};
+
+const StageInfo &info(Stage stage) { return stages[static_cast<size_t>(stage)]; }
+
+bool stageNamed(std::string_view name, Stage &stage) {
+  for (size_t number = 0; number < std::size(stages); ++number)
+    if (stages[number].name == name) {
+      stage = static_cast<Stage>(number);
+      return true;
+    }
+  return false;
+}
+
+namespace {
+
+/// The innermost place in a file: `digits.nacre:4:10`.
+std::string placeOf(mlir::Location location) {
+  std::string place;
+  location->walk([&](mlir::Location inner) {
+    auto file = llvm::dyn_cast<mlir::FileLineColLoc>(inner);
+    if (!file)
+      return mlir::WalkResult::advance();
+    place = (file.getFilename().getValue() + ":" + llvm::Twine(file.getLine()) + ":" + llvm::Twine(file.getColumn())).str();
+    return mlir::WalkResult::interrupt();
+  });
+  return place;
+}
+
+class Compilation {
+public:
+  Compilation(const Program &program, Stage last, const CompileOptions &options)
+      : program(program), last(last), options(options) {
+    mlir::DialectRegistry registry;
+    registerLowering(registry);
+    context.appendDialectRegistry(registry);
+  }
+
+  CompileResult run() {
+    mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && firstError.empty()) {
+        errorPlace = placeOf(diagnostic.getLocation());
+        firstError = diagnostic.str();
+      }
+      return mlir::success();
+    });
+    Processor processor = processorNamed(options.cpu);
+    if (processor.name.empty()) {
+      result.problem = "no processor named `" + options.cpu + "`";
+      return std::move(result);
+    }
+    LoweringOptions lowering;
+    lowering.reference = options.reference;
+    lowering.threads = options.threads;
+    lowering.vectorBits = vectorBits(processor);
+    lowering.lineTables = options.lineTables;
+
+    result.ok = stage(Stage::Nacre, [&] { return importModule(); }) && passes(Stage::Fused, buildFused, lowering) &&
+                passes(Stage::Linalg, buildLinalg, lowering) && passes(Stage::Buffers, buildBuffers, lowering) &&
+                passes(Stage::Loops, buildLoops, lowering) && machineCode(processor, lowering);
+    return std::move(result);
+  }
+
+private:
+  /// Runs one stage if it is wanted; false after a failure.
+  template <typename Work> bool stage(Stage current, Work work) {
+    if (current > last)
+      return true;
+    auto begin = std::chrono::steady_clock::now();
+    bool good = work();
+    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    result.times.push_back({current, seconds.count()});
+    if (!good) {
+      result.problem = "internal error in stage `" + std::string(info(current).name) + "`" +
+                       (errorPlace.empty() ? "" : " at " + errorPlace) + ": " +
+                       (firstError.empty() ? "no reason was given" : firstError);
+      return false;
+    }
+    if (current == last && module)
+      print(*module);
+    return true;
+  }
+
+  bool importModule() {
+    module = importProgram(program, context);
+    return module && mlir::succeeded(mlir::verify(*module));
+  }
+
+  bool runPasses(void (*build)(mlir::OpPassManager &, const LoweringOptions &), const LoweringOptions &lowering) {
+    mlir::PassManager manager(&context, mlir::ModuleOp::getOperationName());
+#ifdef NDEBUG
+    manager.enableVerifier(false);
+#endif
+    build(manager, lowering);
+    return mlir::succeeded(manager.run(*module)) && mlir::succeeded(mlir::verify(*module));
+  }
+
+  bool passes(Stage current, void (*build)(mlir::OpPassManager &, const LoweringOptions &),
+              const LoweringOptions &lowering) {
+    return stage(current, [&] { return runPasses(build, lowering); });
+  }
+
+  void print(mlir::ModuleOp op) {
+    llvm::raw_string_ostream stream(result.output);
+    op.print(stream);
+    stream << "\n";
+  }
+
+  bool machineCode(const Processor &processor, const LoweringOptions &lowering) {
+    llvm::LLVMContext llvmContext;
+    std::unique_ptr<llvm::TargetMachine> machine;
+    std::unique_ptr<llvm::Module> code;
+    bool good = stage(Stage::Llvm, [&] {
+      if (!runPasses(buildLlvm, lowering))
+        return false;
+      readFacts();
+      machine = createMachine(processor, firstError);
+      code = machine ? translate(*module, llvmContext, *machine) : nullptr;
+      module = {};
+      if (!code)
+        return false;
+      if (options.extend)
+        firstError = options.extend(*code, result.models);
+      if (!firstError.empty())
+        return false;
+      optimise(*code, *machine);
+      return true;
+    });
+    if (!good || last < Stage::Llvm)
+      return good;
+    if (last == Stage::Llvm) {
+      llvm::raw_string_ostream stream(result.output);
+      code->print(stream, nullptr);
+      return true;
+    }
+    return stage(last, [&] {
+      result.output = emit(*code, *machine, last == Stage::Asm);
+      return !result.output.empty();
+    });
+  }
+
+  void readFacts() {
+    auto prepared = (*module)->getAttrOfType<mlir::DenseI64ArrayAttr>("nacre.prepared_bytes");
+    auto scratch = (*module)->getAttrOfType<mlir::DenseI64ArrayAttr>("nacre.prepare_scratch");
+    result.models.resize(program.models.size());
+    for (size_t model = 0; prepared && scratch && model < result.models.size(); ++model)
+      result.models[model] = {static_cast<uint64_t>(prepared[model]), static_cast<uint64_t>(scratch[model])};
+  }
+
+  const Program &program;
+  Stage last;
+  const CompileOptions &options;
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  CompileResult result;
+  std::string firstError, errorPlace;
+};
+
+} // namespace
+
+CompileResult compile(const Program &program, Stage last, const CompileOptions &options) {
+  return Compilation(program, last, options).run();
+}
+
+} // namespace nacre

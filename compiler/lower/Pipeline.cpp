@@ -1,0 +1,127 @@
+// The order of the passes between the stages.
+#include "lower/Pipeline.h"
+#include "Passes.h"
+#include "lower/loops/Loops.h"
+#include "lower/loops/Passes.h"
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/ConvertToLLVM/ToLLVMPass.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
+#include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Linalg/Transforms/SubsetInsertionOpInterfaceImpl.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "ops/Ops.h"
+
+using namespace mlir;
+
+namespace nacre {
+
+void registerLowering(DialectRegistry &registry) {
+  registry.insert<NacreDialect, affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect, linalg::LinalgDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect, ub::UBDialect,
+                  vector::VectorDialect>();
+  arith::registerBufferizableOpInterfaceExternalModels(registry);
+  bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(registry);
+  linalg::registerBufferizableOpInterfaceExternalModels(registry);
+  linalg::registerSubsetOpInterfaceExternalModels(registry);
+  tensor::registerBufferizableOpInterfaceExternalModels(registry);
+  tensor::registerSubsetOpInterfaceExternalModels(registry);
+  arith::registerConvertArithToLLVMInterface(registry);
+  cf::registerConvertControlFlowToLLVMInterface(registry);
+  index::registerConvertIndexToLLVMInterface(registry);
+  registerConvertFuncToLLVMInterface(registry);
+  registerConvertMathToLLVMInterface(registry);
+  registerConvertMemRefToLLVMInterface(registry);
+  ub::registerConvertUBToLLVMInterface(registry);
+  vector::registerConvertVectorToLLVMInterface(registry);
+}
+
+static void simplify(OpPassManager &manager) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+static LoopsOptions loops(const LoweringOptions &options) {
+  LoopsOptions loops;
+  loops.vectorBits = options.vectorBits;
+  loops.threads = options.threads;
+  loops.optimise = !options.reference;
+  return loops;
+}
+
+void buildFused(OpPassManager &manager, const LoweringOptions &options) {
+  manager.addPass(createInlineKeep());
+  if (options.reference)
+    return;
+  simplify(manager);
+  manager.addPass(createHoistWeightWork());
+  manager.addPass(createCSEPass());
+}
+
+void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
+  LowerToLinalgOptions lowering;
+  lowering.reassociate = !options.reference;
+  manager.addPass(createLowerToLinalg(lowering));
+  simplify(manager);
+  if (options.reference)
+    return;
+  buildPackPipeline(manager, loops(options));
+  manager.addPass(createHoistWeightWork());
+  manager.addNestedPass<func::FuncOp>(createFuseElementwise());
+  simplify(manager);
+}
+
+void buildBuffers(OpPassManager &manager, const LoweringOptions &) {
+  manager.addPass(createBufferize());
+  simplify(manager);
+}
+
+void buildLoops(OpPassManager &manager, const LoweringOptions &options) {
+  buildLoopsPipeline(manager, loops(options));
+  manager.addPass(createPlaceBuffers());
+}
+
+void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
+  manager.addPass(createEmitEntries());
+  manager.addPass(memref::createExpandStridedMetadataPass());
+  manager.addPass(createLowerAffinePass());
+  manager.addPass(createLowerScalarMath());
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createConvertToLLVMPass());
+  manager.addPass(createReconcileUnrealizedCastsPass());
+  if (!options.reference && options.threads)
+    manager.addPass(createCallThreadPool());
+  if (options.lineTables)
+    manager.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
+}
+
+} // namespace nacre

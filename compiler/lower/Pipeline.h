@@ -1,0 +1,27 @@
+// The order of the passes between the stages.
+#pragma once
+
+namespace mlir {
+class DialectRegistry;
+class OpPassManager;
+} // namespace mlir
+
+namespace nacre {
+
+struct LoweringOptions {
+  bool reference = false;    // plain loops, libm, no fusion, nothing hoisted
+  bool threads = true;
+  unsigned vectorBits = 256; // of a register of the target
+  bool lineTables = true;
+};
+
+/// The dialects of every stage and the interfaces that the passes ask for.
+void registerLowering(mlir::DialectRegistry &);
+
+void buildFused(mlir::OpPassManager &, const LoweringOptions &);   // nacre -> nacre
+void buildLinalg(mlir::OpPassManager &, const LoweringOptions &);  // nacre -> linalg on tensors
+void buildBuffers(mlir::OpPassManager &, const LoweringOptions &); // -> linalg on buffers
+void buildLoops(mlir::OpPassManager &, const LoweringOptions &);   // -> loops over one workspace
+void buildLlvm(mlir::OpPassManager &, const LoweringOptions &);    // -> the LLVM dialect
+
+} // namespace nacre

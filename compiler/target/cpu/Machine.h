@@ -1,0 +1,22 @@
+// LLVM dialect to an object file for one processor.
+#pragma once
+#include "Compile.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/Target/TargetMachine.h"
+#include <memory>
+#include <string>
+
+namespace nacre {
+
+std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &, std::string &problem);
+/// Bits of the widest vector register that code should use.
+unsigned vectorBits(const Processor &);
+
+/// Every function of the module that has a body is hidden, so that objects of several models can share a program.
+std::unique_ptr<llvm::Module> translate(mlir::ModuleOp, llvm::LLVMContext &, llvm::TargetMachine &);
+void optimise(llvm::Module &, llvm::TargetMachine &);
+/// Machine code as text or as an object file.
+std::string emit(llvm::Module &, llvm::TargetMachine &, bool text);
+
+} // namespace nacre
