@@ -41,7 +41,7 @@ static bool isForwarded(const Step &step, unsigned operand) {
 }
 
 /// Cost of one point with the lanes along `dim`, in cycles; nothing where that is impossible.
-static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across) {
+static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across, bool wide) {
   double cost = double(bodyCost(kernel, true)) / lanes;
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     linalg::LinalgOp op = step.op;
@@ -56,6 +56,10 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (type.getElementType().isInteger(1) && access != Access::Uniform)
         return std::nullopt; // one byte each in memory, one bit each in a vector
+      // Without AVX-512 a masked access of halves is taken apart lane by lane, and bf16 lanes need library calls.
+      bool masked = kernel.extents[dim] % lanes != 0 || ShapedType::isDynamic(kernel.extents[dim]);
+      if (type.getElementType().isBF16() && access != Access::Uniform && masked && !wide)
+        return std::nullopt;
       if (op.isDpsInit(&operand) && access != (across ? Access::Uniform : Access::Contiguous))
         return std::nullopt;
       if (op.isDpsInit(&operand) && (kernel.hasReduction() || index > 0))
@@ -88,13 +92,16 @@ static int64_t panelWidth(const Kernel &kernel, unsigned lane) {
 static int64_t rowStrideBytes(const Kernel &kernel, unsigned lane, unsigned row) {
   const Step &root = kernel.root();
   for (OpOperand *operand : linalg::LinalgOp(root.op).getDpsInputOperands()) {
-    auto type = dyn_cast<MemRefType>(operand->get().getType());
+    auto type = dyn_cast<ShapedType>(operand->get().getType());
     AffineMap map = root.maps[operand->getOperandNumber()];
     if (!type || dependsOn(map, lane) || !dependsOn(map, row))
       continue;
     SmallVector<int64_t> strides;
     int64_t offset, stride = 0;
-    if (failed(type.getStridesAndOffset(strides, offset)))
+    auto layout = dyn_cast<MemRefType>(type);
+    if (!layout) // a tensor becomes a dense buffer
+      layout = MemRefType::get(type.getShape(), type.getElementType());
+    if (failed(layout.getStridesAndOffset(strides, offset)))
       continue;
     for (auto [expr, unit] : llvm::zip(map.getResults(), strides))
       if (auto coefficient = coefficientOf(expr, row); coefficient && *coefficient) {
@@ -111,9 +118,8 @@ static int64_t bytesOf(MemRefType type) {
   return type.hasStaticShape() ? type.getNumElements() * widthOf(type) / 8 : 0;
 }
 
-/// The rows of the tile: a parallel dim that some operand of the lanes does not depend on, so that a loaded vector
-/// serves several rows. The longest such dim up to a full tile; the innermost of equals.
-static int chooseRow(const Kernel &kernel, unsigned lane, int64_t full) {
+// The longest such dim up to a full tile; the innermost of equals.
+int chooseRow(const Kernel &kernel, unsigned lane, int64_t full) {
   int best = -1;
   int64_t bestSize = 1;
   for (unsigned d = 0; d < kernel.rank(); ++d) {
@@ -123,7 +129,7 @@ static int chooseRow(const Kernel &kernel, unsigned lane, int64_t full) {
     linalg::LinalgOp op = kernel.root().op;
     for (OpOperand *operand : op.getDpsInputOperands()) {
       AffineMap map = kernel.root().maps[operand->getOperandNumber()];
-      reuses |= isa<MemRefType>(operand->get().getType()) && dependsOn(map, lane) && !dependsOn(map, d);
+      reuses |= isa<ShapedType>(operand->get().getType()) && dependsOn(map, lane) && !dependsOn(map, d);
     }
     int64_t size = ShapedType::isDynamic(kernel.extents[d]) ? full : std::min(full, kernel.extents[d]);
     if (reuses && size >= bestSize) {
@@ -134,14 +140,28 @@ static int chooseRow(const Kernel &kernel, unsigned lane, int64_t full) {
   return best;
 }
 
+static int64_t rowsFor(int64_t vectors, unsigned vectorBits) {
+  int64_t registers = vectorBits == 512 ? 32 : 16; // accumulators, a row of vectors, one element of the other operand
+  return std::clamp<int64_t>((registers - 2 - vectors) / vectors, 1, 14);
+}
+int64_t fullRows(unsigned vectorBits) { return rowsFor(2, vectorBits); }
+
+int64_t vectorsSideBySide(const Kernel &kernel, unsigned lane, int row, int64_t lanes, unsigned vectorBits) {
+  int64_t columns = kernel.extents[lane];
+  int64_t all = ShapedType::isDynamic(columns) ? 64 : llvm::divideCeil(columns, lanes);
+  // 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
+  int64_t stride = row < 0 ? 0 : rowStrideBytes(kernel, lane, row);
+  if (all >= 4 && stride > 0 && stride % 2048 == 0 && vectorBits == 512)
+    return 4;
+  return std::min<int64_t>(all, 2);
+}
+
 static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
-  int64_t registers = vectorBits == 512 ? 32 : 16;
-  auto rowsFor = [&](int64_t vectors) { return std::clamp<int64_t>((registers - 2 - vectors) / vectors, 1, 14); };
   int64_t columns = kernel.extents[tile.lane];
   bool columnsKnown = !ShapedType::isDynamic(columns);
   int64_t vectorsInAll = columnsKnown ? llvm::divideCeil(columns, tile.lanes) : 64;
   int64_t panel = panelWidth(kernel, tile.lane);
-  tile.row = chooseRow(kernel, tile.lane, rowsFor(2));
+  tile.row = chooseRow(kernel, tile.lane, fullRows(vectorBits));
 
   bool sharesAcrossVectors = false; // an operand read by rows alone is loaded once for all vectors
   linalg::LinalgOp op = kernel.root().op;
@@ -167,14 +187,12 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
     bool isLong = kernel.reductionSize(64) > 32 && op.getNumDpsInits() == 1;
     tile.vectors = panel ? panel / tile.lanes : !isLong ? 1 : std::min<int64_t>(vectorsInAll, columnsKnown ? 8 : 4);
   } else {
-    tile.vectors = sharesAcrossVectors ? std::min<int64_t>(vectorsInAll, 2) : 1;
-    // 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
-    if (sharesAcrossVectors && vectorsInAll >= 4 && rowStrideBytes(kernel, tile.lane, tile.row) % 2048 == 0 &&
-        rowStrideBytes(kernel, tile.lane, tile.row) > 0 && vectorBits == 512)
-      tile.vectors = 4;
+    tile.vectors = 1;
+    if (sharesAcrossVectors)
+      tile.vectors = vectorsSideBySide(kernel, tile.lane, tile.row, tile.lanes, vectorBits);
     if (panel)
       tile.vectors = std::min(panel / tile.lanes, vectorsInAll);
-    tile.rows = rowsFor(tile.vectors);
+    tile.rows = rowsFor(tile.vectors, vectorBits);
     if (rowsKnown)
       tile.rows = std::min(tile.rows, rowExtent);
   }
@@ -232,7 +250,7 @@ std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits) {
   for (unsigned d = 0; d < kernel.rank(); ++d) {
     if (kernel.extents[d] == 1 || (kernel.reduction[d] && !combines))
       continue;
-    std::optional<double> cost = costAlong(kernel, d, lanes, kernel.reduction[d]);
+    std::optional<double> cost = costAlong(kernel, d, lanes, kernel.reduction[d], vectorBits == 512);
     if (!cost || *cost > bestCost)
       continue;
     bestCost = *cost;

@@ -3,6 +3,12 @@
 #define NACRE_LOOPS_PASSES
 include "mlir/Pass/PassBase.td"
 
+def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
+  let summary = "operands that register tiles would read badly are copied into panels of columns";
+  let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
+}
 def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,

@@ -41,7 +41,11 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
     manager.addPass(createOutlineParallel());
 }
 
-void buildPackPipeline(OpPassManager &, const LoopsOptions &) {}
+void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
+  PackOperandsOptions pack;
+  pack.vectorBits = options.vectorBits;
+  manager.addNestedPass<func::FuncOp>(createPackOperands(pack));
+}
 
 namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {

@@ -24,6 +24,14 @@ struct Tile {
 /// The plan, or nothing where only scalar code is right.
 std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits);
 
+/// The rows of the tile: a parallel dim that some operand of the lanes does not depend on, so that a loaded vector
+/// serves several rows; -1 if there is none. `full`: rows of a whole tile.
+int chooseRow(const Kernel &kernel, unsigned lane, int64_t full);
+int64_t fullRows(unsigned vectorBits);
+
+/// Vectors of a tile for a product of operands: the width of the panels that its operand is packed into.
+int64_t vectorsSideBySide(const Kernel &kernel, unsigned lane, int row, int64_t lanes, unsigned vectorBits);
+
 /// How a reduction combines two partial results, by the op in the root's body; nothing if it is no such reduction.
 struct Combiner {
   mlir::Operation *op;

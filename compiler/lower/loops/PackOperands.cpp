@@ -1,0 +1,174 @@
+// A sum of products reads one operand along the lanes. Where that operand is a weight, or is large or badly laid out and
+// serves many rows, it is first copied into panels of `width` columns:
+//   B[n, k]  =>  P[n floordiv width, k, n mod width], zero beyond the last column
+// so that a tile reads one stream of whole vectors. Both ops stay ordinary linalg; the copy of a weight depends on
+// weights alone and is later moved to load time.
+#include "Access.h"
+#include "Passes.h"
+#include "Tile.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace nacre {
+#define GEN_PASS_DEF_PACKOPERANDS
+#include "lower/loops/Passes.h.inc"
+
+using namespace loops;
+
+// Packing at run time touches every element of the operand once: this many rows of the product pay for it.
+static constexpr int64_t rowsThatPay = 48;
+
+namespace {
+struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
+  using PackOperandsBase::PackOperandsBase;
+
+  void runOnOperation() override {
+    SmallVector<linalg::GenericOp> ops;
+    getOperation().walk([&](linalg::GenericOp op) { ops.push_back(op); });
+    for (linalg::GenericOp op : ops)
+      if (op.hasPureTensorSemantics() && op.getNumDpsInits() == 1 && op.getNumReductionLoops() > 0)
+        visit(op);
+  }
+
+  void visit(linalg::GenericOp op) {
+    Kernel kernel = makeKernel(op);
+    if (!combinersOf(op) || !bodyVectorises(op))
+      return;
+    AffineMap produced = kernel.root().maps.back();
+    if (produced.getNumResults() == 0)
+      return;
+    auto column = dyn_cast<AffineDimExpr>(produced.getResults().back());
+    if (!column)
+      return;
+    unsigned lane = column.getPosition();
+    for (AffineExpr expr : produced.getResults().drop_back())
+      if (expr.isFunctionOfDim(lane))
+        return;
+    OpOperand *packed = nullptr;
+    bool shares = false; // some other operand is the same in all lanes: a product, not a sum over one tensor
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      if (!isa<RankedTensorType>(operand->get().getType()))
+        continue;
+      AffineMap map = kernel.root().maps[operand->getOperandNumber()];
+      if (!dependsOn(map, lane))
+        shares = true;
+      else if (packed)
+        return;
+      else
+        packed = operand;
+    }
+    if (!packed || !shares)
+      return;
+    AffineMap map = op.getMatchingIndexingMap(packed);
+    auto type = cast<RankedTensorType>(packed->get().getType());
+    if (!map.isProjectedPermutation() || !dependsOnReductions(map, kernel) || !type.getElementType().isIntOrFloat())
+      return;
+
+    int64_t width = 32;
+    for (Value operand : op->getOperands())
+      if (Type element = getElementTypeOrSelf(operand.getType()); element.isIntOrFloat())
+        width = std::max<int64_t>(width, element.getIntOrFloatBitWidth());
+    int64_t lanes = vectorBits / width;
+    int row = chooseRow(kernel, lane, fullRows(vectorBits));
+    int64_t panel = lanes * vectorsSideBySide(kernel, lane, row, lanes, vectorBits);
+    if (!isWeightOnly(packed->get()) && !paysAtRunTime(kernel, map, lane, row, panel))
+      return;
+    pack(op, packed, map, kernel, lane, panel);
+  }
+
+  static bool dependsOnReductions(AffineMap map, const Kernel &kernel) {
+    for (unsigned d = 0; d < kernel.rank(); ++d)
+      if (kernel.reduction[d] && kernel.extents[d] != 1 && dependsOn(map, d))
+        return true;
+    return false;
+  }
+
+  static bool paysAtRunTime(const Kernel &kernel, AffineMap map, unsigned lane, int row, int64_t panel) {
+    if (row < 0)
+      return false;
+    int64_t rows = 1; // how often an element is used: all parallel dims that the operand does not depend on
+    for (unsigned d = 0; d < kernel.rank(); ++d)
+      if (!kernel.reduction[d] && !dependsOn(map, d))
+        rows *= ShapedType::isDynamic(kernel.extents[d]) ? 16 : kernel.extents[d];
+    bool contiguous = cast<AffineDimExpr>(map.getResults().back()).getPosition() == lane;
+    int64_t columns = kernel.extents[lane];
+    if (contiguous) // already a stream where one panel is all there is
+      return rows >= rowsThatPay && !ShapedType::isDynamic(columns) && columns > 2 * panel;
+    return rows >= 8;
+  }
+
+  /// Whether a value is computed from weights and constants alone.
+  static bool isWeightOnly(Value value) {
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+      return function && (function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
+                          function.getArgAttr(argument.getArgNumber(), "nacre.prepared"));
+    }
+    Operation *op = value.getDefiningOp();
+    return isPure(op) && llvm::all_of(op->getOperands(), isWeightOnly);
+  }
+
+  static void pack(linalg::GenericOp op, OpOperand *operand, AffineMap map, const Kernel &kernel, unsigned lane,
+                   int64_t panel) {
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    auto type = cast<RankedTensorType>(operand->get().getType());
+
+    // Dims of the panels: what is neither column nor reduction, the panel, the reductions in their order, the column.
+    SmallVector<unsigned> order;
+    for (AffineExpr expr : map.getResults())
+      if (unsigned d = cast<AffineDimExpr>(expr).getPosition(); d != lane && !kernel.reduction[d])
+        order.push_back(d);
+    unsigned batches = order.size();
+    for (unsigned d = 0; d < kernel.rank(); ++d)
+      if (kernel.reduction[d] && dependsOn(map, d))
+        order.push_back(d);
+    llvm::SmallDenseMap<unsigned, unsigned> axis; // loop dim -> axis of the operand
+    for (auto [a, expr] : llvm::enumerate(map.getResults()))
+      axis[cast<AffineDimExpr>(expr).getPosition()] = a;
+
+    AffineExpr n = b.getAffineDimExpr(lane), m = b.getAffineDimExpr(axis[lane]);
+    SmallVector<AffineExpr> read, written; // over the loops of `op`; over the axes of the operand
+    SmallVector<OpFoldResult> shape;
+    auto add = [&](AffineExpr inOp, AffineExpr inPack, OpFoldResult size) {
+      read.push_back(inOp);
+      written.push_back(inPack);
+      shape.push_back(size);
+    };
+    auto sizeOf = [&](unsigned a) { return tensor::getMixedSize(b, loc, operand->get(), a); };
+    for (unsigned i = 0; i <= order.size(); ++i) {
+      if (i == batches) {
+        OpFoldResult panels = affine::makeComposedFoldedAffineApply(b, loc, b.getAffineDimExpr(0).ceilDiv(panel),
+                                                                    {sizeOf(axis[lane])});
+        add(n.floorDiv(panel), m.floorDiv(panel), panels);
+      }
+      if (i < order.size())
+        add(b.getAffineDimExpr(order[i]), b.getAffineDimExpr(axis[order[i]]), sizeOf(axis[order[i]]));
+    }
+    add(n % panel, m % panel, b.getIndexAttr(panel));
+
+    Value panels = tensor::EmptyOp::create(b, loc, shape, type.getElementType());
+    if (ShapedType::isDynamic(kernel.extents[lane]) || kernel.extents[lane] % panel) {
+      Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
+      panels = linalg::FillOp::create(b, loc, zero, panels).getResult(0);
+    }
+    unsigned rank = type.getRank();
+    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), AffineMap::get(rank, 0, written, b.getContext())};
+    SmallVector<utils::IteratorType> kinds(rank, utils::IteratorType::parallel);
+    auto copy = linalg::GenericOp::create(b, loc, panels.getType(), operand->get(), panels, maps, kinds,
+                                          [](OpBuilder &inner, Location at, ValueRange arguments) {
+                                            linalg::YieldOp::create(inner, at, arguments[0]);
+                                          });
+    SmallVector<AffineMap> opMaps = op.getIndexingMapsArray();
+    opMaps[operand->getOperandNumber()] = AffineMap::get(kernel.rank(), 0, read, b.getContext());
+    op.setIndexingMapsAttr(b.getAffineMapArrayAttr(opMaps));
+    operand->set(copy.getResult(0));
+  }
+};
+} // namespace
+} // namespace nacre
