@@ -127,7 +127,39 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
   }
 }
 
+/// A weight may be read before the call that gives it its size. The first walk then only collects sizes.
+bool Walker::again(size_t reported, const std::set<std::pair<const ast::Decl *, std::string>> &hinted) {
+  if (!unsizedRead || lastPass)
+    return false;
+  lastPass = true;
+  checker.diagnostics.truncate(reported);
+  checker.hinted = hinted;
+  failed = false;
+  factStack.assign(1, Facts());
+  held.clear();
+  seed = nullptr;
+  ordinals.clear();
+  weightValues.clear();
+  bases.clear();
+  emit.promises.clear();
+  emit.location = nullptr;
+  frame = top;
+  top->names.clear();
+  top->returned = top->result = nullptr;
+  top->root = scope(nullptr);
+  return true;
+}
+
 void Walker::expandEntry(const ast::EntryDecl *d, Entry &made) {
+  size_t reported = checker.diagnostics.all().size();
+  auto hinted = checker.hinted;
+  do {
+    made = Entry();
+    entryOnce(d, made);
+  } while (again(reported, hinted));
+}
+
+void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
   entry = &made;
   made.name = d->name.text;
   made.documentation = d->documentation;
@@ -235,20 +267,25 @@ void Walker::expandEntry(const ast::EntryDecl *d, Entry &made) {
 }
 
 void Walker::expandTest(const ast::TestDecl *d, Test &made) {
-  test = &made;
-  made.name = d->name.text;
-  made.span = d->name.span;
   ModelState &own = checker.testModel(d);
   frame->self = own.root;
   frame->test = true;
-  emit.body = &made.body;
-  try {
-    step(d->name.span);
-    block(d->body, scope(frame->root));
-  } catch (Problem &p) {
-    report(std::move(p.diagnostic));
-  } catch (Quiet &) {
-  }
+  size_t reported = checker.diagnostics.all().size();
+  auto hinted = checker.hinted;
+  do {
+    made = Test();
+    made.name = d->name.text;
+    made.span = d->name.span;
+    test = &made;
+    emit.body = &made.body;
+    try {
+      step(d->name.span);
+      block(d->body, scope(frame->root));
+    } catch (Problem &p) {
+      report(std::move(p.diagnostic));
+    } catch (Quiet &) {
+    }
+  } while (again(reported, hinted));
   if (!own.weights.empty())
     modelsRead.insert(own.number);
   made.models.assign(modelsRead.begin(), modelsRead.end());

@@ -157,6 +157,14 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
     if (std::find(names.begin(), names.end(), field) != names.end() && instance.decl) {
       if (!expanding())
         throw Quiet(); // the weight of a layer that this walk did not enter
+      for (const std::string &name : checker.modular(instance.decl, instance.file).instanceDimensions)
+        if (!instance.dims.count(name)) { // a call that comes later may give it: see `expandTest`
+          unsizedRead = true;
+          if (!lastPass)
+            throw Quiet();
+          fail(Kind::UnsizedLayer, "`" + instance.path + "` is never called, so `" + name + "` of " + instance.decl->name.text + " has no size",
+               {{e->span, "read here"}, {instance.span, "no call gives `" + name + "`"}}, "call it once");
+        }
       Frame *saved = frame; // declared, but its layer has not run yet
       Frame *own = newFrame(instance.file, nullptr);
       own->root = scope(nullptr);
@@ -199,6 +207,16 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
   if (base->kind == Entity::Kind::Members)
     throw Quiet();
   fail(Kind::UnknownField, "no field `" + field + "`", {{e->field.span, "this is " + describe(base)}});
+}
+
+/// The ends of `a..b`, `a..`, `..b` or `..` among subscripts; either may be absent.
+static std::optional<std::pair<const ast::Expr *, const ast::Expr *>> sliceOf(const ast::Argument &a) {
+  if (a.form == ast::Argument::Form::Slice)
+    return std::pair(a.lower, a.upper);
+  auto *range = as<ast::BinaryExpr>(a.value);
+  if (range && range->op == ast::BinaryOp::Range)
+    return std::pair(range->lhs, range->rhs);
+  return std::nullopt;
 }
 
 Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
@@ -248,8 +266,7 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
     fail(Kind::TypeMismatch, "only tensors are subscripted", {{e->base->span, "this is " + describe(base)}});
   if (base->kind == Entity::Kind::List)
     base = whole(base, e->base->span);
-  bool slices = std::any_of(e->arguments.begin(), e->arguments.end(),
-                            [](const ast::Argument &a) { return a.form == ast::Argument::Form::Slice; });
+  bool slices = std::any_of(e->arguments.begin(), e->arguments.end(), [](const ast::Argument &a) { return sliceOf(a).has_value(); });
   if (inEquation && !slices)
     return elementOf(e, base, inner);
   if (inEquation && isTensor(base) && base->term)
@@ -281,21 +298,22 @@ Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
     if (axes[axis].group)
       fail(Kind::RankGroup, "this subscript falls on an axis of `...`", {{a.span, "axes of " + describe(base)}});
     const Polynomial &extent = axes[axis].size;
-    if (a.form == ast::Argument::Form::Slice) {
-      Polynomial low = a.lower ? size(a.lower, inner) : Polynomial(0);
-      Polynomial high = a.upper ? size(a.upper, inner) : extent;
+    if (auto range = sliceOf(a)) {
+      auto [lower, upper] = *range;
+      Polynomial low = lower ? size(lower, inner) : Polynomial(0);
+      Polynomial high = upper ? size(upper, inner) : extent;
       auto problem = [&](Kind kind, std::string headline) {
         return [=, this](const std::string &example) {
           return Diagnostic{kind, headline + (example.empty() ? "" : " (for " + example + ")"),
                             {{a.span, "axis " + std::to_string(axis) + " of " + describe(base)}}, {}, ""};
         };
       };
-      if (a.upper)
+      if (upper)
         require(Relation::NonNegative, extent - high, a.span, 1,
                 problem(Kind::IndexRange, "the slice ends at " + high.text() + ", axis " + std::to_string(axis) + " has " + extent.text()));
-      if (a.lower)
+      if (lower)
         require(Relation::NonNegative, low, a.span, 2, problem(Kind::IndexRange, "the slice starts at " + low.text()));
-      if (a.lower || a.upper)
+      if (lower || upper)
         require(Relation::NonNegative, high - low - 1, a.span, 3,
                 problem(Kind::NegativeSize, "the slice " + low.text() + ".." + high.text() + " has size " + (high - low).text()), true);
       result.push_back({high - low, false});

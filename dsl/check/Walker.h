@@ -109,7 +109,9 @@ private:
   bool expanding() const { return emit.body != nullptr; }
   void step(Span); // counts work, so that a program cannot expand without end
 
-  void requireConcrete(const ast::Type *, bool result); // (Entries.cpp)
+  void entryOnce(const ast::EntryDecl *, Entry &); // (Entries.cpp)
+  bool again(size_t reported, const std::set<std::pair<const ast::Decl *, std::string>> &hinted);
+  void requireConcrete(const ast::Type *, bool result);
   void entryDimensions(const ast::EntryDecl *, const std::vector<Clause> &);
 
   // ---- facts of branches (Branches.cpp)
@@ -312,6 +314,8 @@ private:
   size_t outsideBranches = 0; // factStack level of the equation, below the facts of its `if`s
   Frame *frame = nullptr;
   Frame *top = nullptr;
+  bool unsizedRead = false;   // a weight was read before a call gave it its size: walk again
+  bool lastPass = false;
   bool dry = false;           // extents are being collected: nothing is reported
   unsigned inEquation = 0;    // scalars are terms, not values
   unsigned depth = 0;         // of calls
