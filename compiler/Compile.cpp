@@ -132,7 +132,7 @@ private:
       if (!runPasses(buildLlvm, lowering))
         return false;
       readFacts();
-      machine = createMachine(processor, firstError);
+      machine = createMachine(processor, !options.reference, firstError);
       code = machine ? translate(*module, llvmContext, *machine) : nullptr;
       module = {};
       if (!code)
@@ -141,7 +141,7 @@ private:
         firstError = options.extend(*code, result.models);
       if (!firstError.empty())
         return false;
-      optimise(*code, *machine);
+      optimise(*code, *machine, options.reference);
       return true;
     });
     if (!good || last < Stage::Llvm)

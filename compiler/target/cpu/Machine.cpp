@@ -13,7 +13,7 @@
 
 namespace nacre {
 
-std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &processor, std::string &problem) {
+std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &processor, bool contract, std::string &problem) {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
@@ -25,6 +25,7 @@ std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &processor, s
   llvm::TargetOptions options;
   options.FunctionSections = options.DataSections = true; // what a program does not use is not linked
   options.MCOptions.AsmVerbose = true;
+  options.AllowFPOpFusion = contract ? llvm::FPOpFusion::Fast : llvm::FPOpFusion::Strict;
   return std::unique_ptr<llvm::TargetMachine>(
       target->createTargetMachine(triple, processor.name, processor.features, options, llvm::Reloc::PIC_, std::nullopt,
                                   llvm::CodeGenOptLevel::Default));
@@ -55,12 +56,11 @@ std::unique_ptr<llvm::Module> translate(mlir::ModuleOp module, llvm::LLVMContext
   return result;
 }
 
-// -O1 gives kernels the speed of -O3; scalar loops gain from the loop vectoriser, which -O2 brings.
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+// Our loops are vectorised and unrolled where it pays; LLVM's attempts cost time and code size.
+void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool plain) {
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  tuning.SLPVectorization = false;
-  tuning.LoopInterleaving = true;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = tuning.LoopInterleaving = false;
   llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -71,7 +71,7 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(plain ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 std::string emit(llvm::Module &module, llvm::TargetMachine &machine, bool text) {
