@@ -81,7 +81,7 @@ def cases():
         yield Case("conversions", {"x": x}, {"ints": x.astype(np.int32), "longs": x.astype(np.int64), "doubles": x.astype(np.float64),
                                              "back": np.trunc(x)})
         x, y = np.array([0, 1, 127, 128, 255], np.uint8), np.array([0, -1, 127, -128, 5], np.int8)
-        yield Case("bytes", {"x": x, "y": y}, {"floats": x.astype(np.float32), "ints": x.astype(np.int32), "signed": y.astype(np.int32),
+        yield Case("bytes", {"x": x, "y": y}, {"floats": x.astype(np.float32), "ints": x.astype(np.int32), "negatives": y.astype(np.int32),
                                                "mixed": x.astype(np.float32) - y.astype(np.float32)})
 
         for x in np.array([-5, -1, -0.5, 0, 0.5, 1, 5], np.float32), random.normal(size=64).astype(np.float32):
