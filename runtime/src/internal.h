@@ -8,8 +8,7 @@
 /* ---- errors.c: remembers the text for this thread and returns the code ------------------------------------------- */
 int nacre_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- text.c: texts that grow, for messages and output -------------------------------------------------------------
- */
+/* ---- text.c: texts that grow, for messages and output ------------------------------------------------------------ */
 typedef struct nacre_text {
   char *data; /* always ends in 0 once something was added */
   size_t length, capacity;
@@ -38,8 +37,7 @@ int nacre_output_open(nacre_output *output, const char *path);
 int nacre_output_close(nacre_output *output, bool keep);
 void *nacre_aligned_alloc(size_t bytes); /* 64-byte aligned; never null for 0 bytes; freed with free */
 
-/* ---- json.c: a strict reader of one text, pulled token by token ----------------------------------------------------
- */
+/* ---- json.c: a strict reader of one text, pulled token by token -------------------------------------------------- */
 typedef struct nacre_json {
   const char *begin, *at, *end;
   const char *problem; /* null while all is well */
@@ -54,8 +52,7 @@ ptrdiff_t nacre_json_string(nacre_json *json, char *out);
 bool nacre_json_integer(nacre_json *json, int64_t *out);
 bool nacre_json_fail(nacre_json *json, const char *problem); /* false */
 
-/* ---- types and conversion (convert.c) ------------------------------------------------------------------------------
- */
+/* ---- types and conversion (convert.c) ---------------------------------------------------------------------------- */
 bool nacre_type_is_real(nacre_type type);
 /* Bytes of a dense tensor; false when the product overflows or an extent is negative. */
 bool nacre_count_elements(int rank, const int64_t *extents, size_t element_bytes, size_t *count, size_t *bytes);
@@ -67,14 +64,12 @@ const char *nacre_convert(nacre_type from, const void *source, nacre_type to, vo
 double nacre_element_as_real(nacre_type type, const void *data, size_t index);
 int64_t nacre_element_as_integer(nacre_type type, const void *data, size_t index);
 
-/* ---- pattern.c: `{x}` one or more parts, `*` within one part, `**` one or more parts -------------------------------
- */
+/* ---- pattern.c: `{x}` one or more parts, `*` within one part, `**` one or more parts ----------------------------- */
 /* 1: `name` matches `from`, and `*result` (malloc'ed, if `to` is not null) is `to` with the captures; 0: no match;
    -1: out of memory, or `to` names an unknown capture. */
 int nacre_pattern_match(const char *from, const char *name, const char *to, char **result);
 
-/* ---- safetensors.c -------------------------------------------------------------------------------------------------
- */
+/* ---- safetensors.c ----------------------------------------------------------------------------------------------- */
 typedef struct nacre_stored {
   const char *name;
   const char *dtype; /* as the file says it: "F32" */
@@ -89,8 +84,7 @@ nacre_safetensors *nacre_safetensors_parse(const void *data, size_t bytes, const
 const nacre_stored *nacre_safetensors_stored(const nacre_safetensors *file, size_t index);
 const nacre_stored *nacre_safetensors_find(const nacre_safetensors *file, const char *name);
 
-/* ---- model.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- model.c ----------------------------------------------------------------------------------------------------- */
 struct nacre_model {
   const nacre_model_info *info;
   const void **tensors; /* weight_count weights, then the prepared block */
@@ -105,18 +99,15 @@ typedef struct nacre_model_options {
 } nacre_model_options;
 struct nacre_model *nacre_model_open_with(const nacre_model_info *info, const nacre_model_options *options);
 
-/* ---- processor.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- processor.c ------------------------------------------------------------------------------------------------- */
 /* `what` names the object in the message. */
 int nacre_check_object(const char *what, uint32_t abi, const char *cpu, uint64_t features);
 
-/* ---- npy.c ---------------------------------------------------------------------------------------------------------
- */
+/* ---- npy.c ------------------------------------------------------------------------------------------------------- */
 /* A validated npy file in memory; tensor->data points into it. */
 int nacre_npy_parse(const void *data, size_t bytes, const char *name, nacre_tensor *tensor);
 
-/* ---- codecs: png.c defines nacre_codec_png in a library of its own, linked where a module names it ------------------
- */
+/* ---- codecs: png.c defines nacre_codec_png in a library of its own, linked where a module names it --------------- */
 typedef struct nacre_image {
   int64_t height, width;
   int channels;  /* 1 grey, 2 grey alpha, 3 red green blue, 4 with alpha */
@@ -130,8 +121,7 @@ typedef struct nacre_codec {
 } nacre_codec;
 extern const nacre_codec nacre_codec_png __attribute__((weak, visibility("default")));
 
-/* ---- entry.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- entry.c ----------------------------------------------------------------------------------------------------- */
 enum { NACRE_MAX_EXTENTS = 1024, NACRE_MAX_MODELS = 64 };
 /* Dims within their bounds and guards kept? */
 int nacre_entry_check_dims(const nacre_entry_info *entry, const int64_t *dims);

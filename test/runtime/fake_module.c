@@ -59,8 +59,7 @@ const nacre_model_info fake_tied = {
     NACRE_ABI, "tied", 2, 0,    0, tied_weights, NULL,     NULL, "nowhere.safetensors", 0,
     NULL,      0,      0, NULL, 0, NULL,         "x86-64", 0};
 
-/* ---- predict(image: f32[n, 4]) -> (label: i32[n], score: f32[n, 3]) where n <= 64, n % 5 != 3 -----------------------
- */
+/* ---- predict(image: f32[n, 4]) -> (label: i32[n], score: f32[n, 3]) where n <= 64, n % 5 != 3 -------------------- */
 static void predict_extents(const int64_t *dims, int64_t *out) {
   const int64_t list[] = {dims[0], WIDTH, dims[0], dims[0], CLASSES};
   memcpy(out, list, sizeof list);
