@@ -160,7 +160,9 @@ void Checker::checkModular() {
       case ast::DeclKind::Layer: modular(decl, main); break;
       case ast::DeclKind::Constant: constantValue(static_cast<const ast::ConstantDecl *>(decl), main); break;
       case ast::DeclKind::Model: model(static_cast<const ast::ModelDecl *>(decl), main); break;
-      default: break; // `data`, `train` and `grad` are not reached by entries and tests
+      case ast::DeclKind::Train: walker.notSupported("`train`", decl->name.span); break;
+      case ast::DeclKind::Data: walker.notSupported("`data`", decl->name.span); break;
+      default: break; // entries and tests are expanded later; `grad` says nothing about them
       }
     } catch (Problem &p) {
       walker.report(std::move(p.diagnostic));
