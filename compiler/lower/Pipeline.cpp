@@ -116,6 +116,7 @@ void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createLowerAffinePass());
   manager.addPass(createLowerScalarMath());
   manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createConvertVectorToLLVMPass()); // masks, steps and gathers need more than their one-to-one patterns
   manager.addPass(createConvertToLLVMPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
   if (!options.reference && options.threads)
