@@ -175,7 +175,10 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
           if (arg.name.text.empty() || !arg.value)
             fail(Kind::MissingArgument, "`@" + a.name.text + "` names an " + (reading ? "argument" : "result") + " and its codec", {{arg.span, ""}},
                  "write `@" + a.name.text + "(image = png())`");
-          (reading ? reads : writes)[arg.name.text] = std::string(arg.value->span.text());
+          std::string codec(arg.value->span.text());
+          if (codec.ends_with("()")) // without settings a codec is its name
+            codec.resize(codec.size() - 2);
+          (reading ? reads : writes)[arg.name.text] = codec;
         }
     }
     Signature s = signatureOf(d);
