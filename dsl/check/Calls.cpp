@@ -107,7 +107,7 @@ Bindings Walker::compileTimeArguments(const ast::Decl *callee, const FileScope *
                      family(value->element) != Family::Text);
       if (fits && family(element) == Family::Real)
         fits = number;
-      if (!fits && expanding() && isTensor(value) && value->axes.empty() && family(value->element) == family(element))
+      if (!fits && isTensor(value) && value->axes.empty() && family(value->element) == family(element))
         fail(Kind::NotCompileTime, "`" + p.name.text + "` of `" + callee->name.text + "` must be known at compile time",
              {{at, "this is computed at run time"}, {p.span, "declared here"}});
       if (!fits)
@@ -323,8 +323,9 @@ std::string Walker::boundText(const ast::Expr *w, Scope *inner) {
       values[id->name] = found->integer.text();
   std::string out;
   for (auto &[name, value] : values)
-    out += (out.empty() ? "" : ", ") + name + " = " + value;
-  return out.empty() ? "not proved" : out;
+    if (name != value)
+      out += (out.empty() ? "here " : ", ") + name + " = " + value;
+  return out;
 }
 
 static std::string describeDecl(const ast::Decl *decl) {
@@ -455,8 +456,10 @@ void Walker::checkClauses(const Signature &s, Bound &bound, Span span, const std
           frame = saved;
         }
       }
-      std::vector<Label> labels = {
-          {span, "here " + boundText(c.expression, bound.scope) + (example.empty() ? "" : "; fails for " + example)}};
+      std::string bindings = boundText(c.expression, bound.scope);
+      if (!example.empty())
+        bindings += (bindings.empty() ? "fails for " : "; fails for ") + example;
+      std::vector<Label> labels = {{span, std::move(bindings)}};
       std::vector<const ast::IdentifierExpr *> names;
       identifiers(c.expression, names);
       for (const ast::IdentifierExpr *id : names)
@@ -767,7 +770,7 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
   case Entity::Kind::Layer: {
     if (f->label.empty()) {
       // A layer without weights, state or sub-layers would need no path, but then it could as well be a function.
-      fail(Kind::UnlabelledLayer, f->decl->name.text + " owns weights or state and has no label",
+      fail(Kind::UnlabelledLayer, "`" + f->decl->name.text + "` owns weights or state and has no label",
            {{calleeExpr->span, "gives its weights no path"}},
            "write `name: " + std::string(calleeExpr->span.text()) + "`, or declare `use name = ...`");
     }
@@ -782,7 +785,7 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
       for (const ast::Stmt *s : instance.decl->body->statements)
         if (auto *function = as<ast::FunctionStmt>(s); function && function->function->name.text == "forward")
           return invoke(instance, function->function, args, span);
-    fail(Kind::NotCallable, instance.decl->name.text + " has no `forward`",
+    fail(Kind::NotCallable, "`" + instance.decl->name.text + "` has no `forward`",
          {{span, ""}, {instance.decl->name.span, "declared here"}}, "call one of its methods");
   }
   case Entity::Kind::Method: {
@@ -841,7 +844,7 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
   case Entity::Kind::List:
   case Entity::Kind::Members:
     fail(Kind::NotCallable, "a list of layers is applied with `|>` or a `for`", {{calleeExpr->span, "this is a list"}});
-  default: fail(Kind::NotCallable, "this is not a function", {{calleeExpr->span, "this is " + describe(f)}});
+  default: fail(Kind::NotCallable, "`" + flat(calleeExpr->span.text()) + "` is not a function", {{calleeExpr->span, "this is " + describe(f)}});
   }
 }
 

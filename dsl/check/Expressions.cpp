@@ -85,11 +85,15 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
   return checker.bad;
 }
 
-/// `{name}` in a string stands for a compile-time value; `\{` was resolved to a brace that closes nothing.
+/// `{name}` in a string stands for a compile-time value, `{{` and `}}` for a brace.
 Ref Walker::interpolate(const ast::StringExpr *e, Scope *inner) {
   const std::string &text = e->value;
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
+    if ((text[i] == '{' || text[i] == '}') && i + 1 < text.size() && text[i + 1] == text[i]) {
+      out += text[i++];
+      continue;
+    }
     size_t close = text[i] == '{' ? text.find('}', i) : std::string::npos;
     if (close == std::string::npos) {
       out += text[i];
@@ -188,7 +192,7 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
         return sound(found);
     }
     std::string near = nearest(field, names);
-    fail(Kind::UnknownName, instance.decl->name.text + " has no method or weight `" + field + "`",
+    fail(Kind::UnknownName, "`" + instance.decl->name.text + "` has no method or weight `" + field + "`",
          {{e->field.span, ""}, {instance.decl->name.span, "declared here"}},
          near.empty() ? "declare it, or call another" : "`" + near + "` is close");
   }

@@ -30,7 +30,32 @@ void Walker::body(const Signature &s, Scope *inner) {
   }
 }
 
+void Walker::boundOnce(const ast::Block *b) {
+  std::map<std::string, Span> first;
+  auto bound = [&](const std::string &name, Span span) {
+    auto [slot, added] = first.emplace(name, span);
+    if (!added && name != "_")
+      report({Kind::DuplicateName, "`" + name + "` is bound twice in one block",
+              {{span, "bound again here"}, {slot->second, "first bound here"}}, {}, "choose another name, or make it a `var` and assign"});
+  };
+  for (const ast::Stmt *s : b->statements) {
+    auto *l = as<ast::LetStmt>(s);
+    auto *v = as<ast::VarStmt>(s);
+    if (l || v)
+      for (const ast::Slot &slot : l ? l->pattern.slots : v->pattern.slots)
+        bound(slot.text, slot.span);
+    else if (auto *e = as<ast::EquationStmt>(s))
+      bound(e->name.text, e->name.span);
+    else if (auto *w = as<ast::WeightStmt>(s))
+      bound(w->name.text, w->name.span);
+    else if (auto *u = as<ast::UseStmt>(s))
+      bound(u->name.text, u->name.span);
+  }
+}
+
 void Walker::block(const ast::Block *b, Scope *inner) {
+  if (frame->decl == decl && !dry)
+    boundOnce(b);
   for (const ast::Stmt *s : b->statements)
     if (!statement(s, inner))
       return;
@@ -357,7 +382,8 @@ void Walker::scatter(const ast::ScatterStmt *s, Scope *inner) {
     notSupported("`+=` over subscripts", s->span);
   auto *target = as<ast::SubscriptExpr>(s->target);
   if (!target)
-    fail(Kind::ScatterTarget, "`+=` adds into elements of a `var`", {{s->target->span, "no subscripts"}}, "write `x = x + ...`");
+    fail(Kind::ScatterTarget, "`+=` adds into elements of a `var`", {{s->target->span, "no subscripts"}},
+         "write `" + std::string(s->target->span.text()) + " = " + std::string(s->target->span.text()) + " + ...`");
   Scope *body = scope(inner);
   Axes axes;
   GroupBinding group;

@@ -312,7 +312,9 @@ void Walker::requireClosed(const Signature &s, Scope *inner, const std::vector<c
             continue;
           }
         }
-        fail(Kind::UnsolvedDimension, "`" + name + "` cannot be found from `" + std::string(d.span.text()) + "`",
+        std::string written(d.span.text());
+        fail(Kind::UnsolvedDimension,
+             written == name ? "nothing says what `" + name + "` is" : "`" + name + "` cannot be found from `" + written + "`",
              {{d.span, "no parameter has it as a dimension by itself"}},
              "use `" + name + "` alone in a parameter, or make it a compile-time parameter");
       }

@@ -152,9 +152,13 @@ void Walker::step(Span span) {
   if (!expanding())
     return;
   emit.location = here(span);
-  if (emit.body->values.size() > mostValues || checker.program->terms.size() > mostTermsInAll)
+  if (emit.body->values.size() > mostValues || checker.program->terms.size() > mostTermsInAll) {
+    if (exhausted)
+      throw Quiet();
+    exhausted = true;
     fail(Kind::TooLarge, "this program expands to more than " + std::to_string(mostValues) + " tensor values", {{span, "reached here"}},
          "repeat less: an unrolled loop or a list of layers is far too long");
+  }
 }
 
 // ---- obligations ---------------------------------------------------------------------------------------------------
@@ -178,7 +182,7 @@ void Walker::require(Relation relation, const Polynomial &p, Span place, unsigne
                      const std::optional<Polynomial> &modulus) {
   auto key = std::tuple(static_cast<const void *>(place.file), place.begin, place.end, tag);
   bool own = !frame->decl || frame->decl == decl;
-  if (!modular && !own)
+  if (!modular && !own && !p.isConstant()) // a constant may break what the modular proof assumed of its callers
     if (auto known = checker.proofs.find(key); known != checker.proofs.end() && known->second == Proof::Proved)
       return;
   auto note = [&](Proof proof) {

@@ -179,6 +179,7 @@ private:
 
   // ---- statements (Statements.cpp)
   void block(const ast::Block *, Scope *);
+  void boundOnce(const ast::Block *); // a name is bound once per block
   bool statement(const ast::Stmt *, Scope *); // false: the body has returned
   void walkStatement(const ast::Stmt *, Scope *);
   void poison(const ast::Stmt *, Scope *);
@@ -319,6 +320,7 @@ private:
   bool dry = false;           // extents are being collected: nothing is reported
   unsigned inEquation = 0;    // scalars are terms, not values
   unsigned depth = 0;         // of calls
+  bool exhausted = false;     // `too-large` was reported
   std::map<const ast::Expr *, Ref> bases;       // tensors subscripted in the equation being walked
   std::set<const Atom *> compileTimeAtoms, caseAtoms;
   Assignment defaults;
