@@ -367,7 +367,7 @@ Ref Walker::fillOf(Ref value, Axes axes, Span span) {
   auto shape = shapeOf(value);
   if (!shape || !shape->axes.empty())
     fail(Kind::NotAScalar, "one number fills a tensor, this is " + describe(value), {{span, ""}});
-  Element element = shape->element == Element::Int ? Element::I32 : shape->element;
+  Element element = shape->element;
   if (!expanding())
     return tensorType(element, std::move(axes));
   const Term *term = termOf(value, scalarOf(element));

@@ -659,8 +659,9 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
     }
     if (!result)
       throw Quiet();
+    sound(result);
     restore();
-    return sound(result);
+    return result;
   } catch (...) {
     restore();
     throw;

@@ -153,6 +153,16 @@ std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders, cons
         fail(Kind::RankGroup, "`" + name + "` falls on an axis of `...`", {{at.front().span, "axes of " + describe(at.front().tensor)}});
       extent = at.front().axis.size;
     } else {
+      if (found.lost) { // what is wrong with that tensor is the mistake, not the index
+        unsigned equationBefore = std::exchange(inEquation, 0);
+        try {
+          sound(evaluate(found.lost, found.lostScope));
+        } catch (...) {
+          inEquation = equationBefore;
+          throw;
+        }
+        inEquation = equationBefore;
+      }
       const ast::Expr *inside = nullptr;
       for (const ast::Expr *e : walked)
         forAll(e, [&](const ast::Expr *part) {
@@ -235,6 +245,7 @@ void Walker::uses(const ast::Expr *e, const std::set<std::string> &names, std::s
     Ref base = nullptr;
     bool computed = sub->base->kind != ast::ExprKind::Identifier;
     size_t values = expanding() ? emit.body->values.size() : 0;
+    bool shadowed = false;
     unsigned depthBefore = depth, equationBefore = inEquation;
     Frame *frameBefore = frame;
     try {
@@ -251,6 +262,7 @@ void Walker::uses(const ast::Expr *e, const std::set<std::string> &names, std::s
       if (computed && expanding())
         bases[sub->base] = base;
     } catch (ShadowedIndex &) {
+      shadowed = true;
       base = nullptr;
     } catch (Quiet &) {
       inEquation = equationBefore, depth = depthBefore, frame = frameBefore;
@@ -261,6 +273,8 @@ void Walker::uses(const ast::Expr *e, const std::set<std::string> &names, std::s
       base = nullptr;
     }
     if (!base) {
+      if (!shadowed && !out.lost)
+        out.lost = sub->base, out.lostScope = clean;
       inEquation = equationBefore, depth = depthBefore, frame = frameBefore;
       if (expanding() && emit.body->values.size() > values)
         emit.body->values.resize(values);

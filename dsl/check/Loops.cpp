@@ -54,6 +54,20 @@ Ref Walker::comprehension(const ast::ComprehensionExpr *e, Scope *inner) {
     return &members;
   }
   Ref over = sound(evaluate(e->sequence, inner));
+  if (modular && isTensor(over) && !over->axes.empty()) { // a compile-time tensor of which only the type is known
+    Entity &members = make(Entity::Kind::Members);
+    members.count = over->axes[0].size;
+    if (family(over->element) == Family::Integer && over->axes.size() == 1) {
+      const Atom *atom = freshAtom(AtomKind::Name, e->pattern.slots[0].text);
+      compileTimeAtoms.insert(atom);
+      caseAtoms.insert(atom);
+      facts().setLower(atom, 1);
+      members.member = integer(Polynomial(atom));
+    } else {
+      members.member = tensorType(over->element, Axes(over->axes.begin() + 1, over->axes.end()));
+    }
+    over = &members;
+  }
   if (over->kind == Entity::Kind::Members) {
     Scope *body = scope(inner);
     destructure(e->pattern, over->member, body, e->pattern.span);

@@ -259,6 +259,8 @@ private:
   struct Uses {
     std::map<std::string, std::vector<Use>> found;
     std::vector<std::pair<Axes, Span>> groups;
+    const ast::Expr *lost = nullptr; // a subscripted tensor that could not be evaluated
+    Scope *lostScope = nullptr;
   };
   void equation(const ast::EquationStmt *, Scope *);
   Ref equationValue(const std::vector<ast::Binder> &, const ast::Type *, const ast::Expr *, Scope *, Span,
