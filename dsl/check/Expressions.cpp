@@ -23,6 +23,10 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
     Ref layer = look(labelled->name.text, inner, labelled->name.span);
     if (layer->kind == Entity::Kind::FunctionType)
       throw Quiet();
+    // `LayerNorm: LayerNorm[..]`, met again: the name behind the colon is the layer, not the sub-layer that it made.
+    if (layer->kind == Entity::Kind::Instance && labelled->label.text == labelled->name.text)
+      if (const Global *declared = frame->file->find(labelled->name.text))
+        layer = global(*declared, labelled->name.text, labelled->name.span);
     if (layer->kind != Entity::Kind::Layer)
       fail(Kind::NotALayer, "`" + labelled->name.text + "` is not a layer, so it takes no label", {{e->span, "this is " + describe(layer)}},
            "write `" + labelled->name.text + "` without `" + labelled->label.text + ":`");

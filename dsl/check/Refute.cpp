@@ -48,8 +48,6 @@ std::vector<int64_t> candidates(std::optional<int64_t> low, const std::vector<in
   };
   for (int64_t v : {3, 2, 1, 5, 4, 7, 8, 0})
     add(low && *low > 1 ? *low + v - 1 : v);
-  if (!low)
-    add(-1);
   for (int64_t v : landmarks)
     for (int64_t near : {v + 1, v, v - 1})
       add(near);
