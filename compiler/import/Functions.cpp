@@ -14,7 +14,8 @@ public:
   FunctionImport(const Program &program, const FunctionParts &parts, mlir::OpBuilder &module)
       : program(program), parts(parts), context(*module.getContext()), location(importSpan(parts.span, context)),
         function(mlir::func::FuncOp::create(module, location, parts.name, module.getFunctionType({}, {}))),
-        builder(&context), atStart(function.addEntryBlock(), function.getBody().front().begin()) {
+        builder(&context), atStart(&context) {
+    atStart.setInsertionPointToStart(function.addEntryBlock());
     auto marker = mlir::func::ReturnOp::create(atStart, location); // sizes go before it, values after
     builder.setInsertionPointToEnd(&function.getBody().front());
     atStart.setInsertionPoint(marker);
@@ -48,7 +49,8 @@ public:
       function.setArgAttrs(number, attributes);
     for (auto [number, result] : llvm::enumerate(parts.body->results)) {
       function.setResultAttr(number, "nacre.result", builder.getI64IntegerAttr(number));
-      if (auto extents = extentsAttribute(parts.body->values[result].type))
+      const TensorType &type = parts.body->values[result].type;
+      if (auto extents = extentsAttribute(type))
         function.setResultAttr(number, "nacre.extents", extents);
     }
     if (!sizeValues.complete())
@@ -117,7 +119,7 @@ private:
     return tensorOf(type.element, extents(type, space));
   }
 
-  /// The shape over the dimensions of the function.
+  /// The shape over the dimensions of the function; null if it is static.
   mlir::AffineMapAttr extentsAttribute(const TensorType &type) {
     llvm::SmallVector<const Atom *> names;
     if (parts.dimensions)
@@ -132,7 +134,8 @@ private:
         return {};
       }
     }
-    return mlir::AffineMapAttr::get(mlir::AffineMap::get(0, names.size(), list, &context));
+    auto map = mlir::AffineMap::get(0, names.size(), list, &context);
+    return map.isConstant() ? mlir::AffineMapAttr() : mlir::AffineMapAttr::get(map);
   }
 
   // ---- values -------------------------------------------------------------------------------------------------------

@@ -25,6 +25,11 @@ static LogicalResult checkSymbols(Operation *op, AffineMap map, size_t sizes) {
   return success();
 }
 
+AffineMap EquationOp::extentsMap() {
+  AffineMap all = getExtents();
+  return AffineMap::get(0, all.getNumSymbols(), all.getResults().take_front(parallelCount()), getContext());
+}
+
 LogicalResult EquationOp::verify() {
   AffineMap extents = getExtents();
   if (failed(checkSymbols(*this, extents, getSizes().size())))

@@ -49,7 +49,7 @@ def Nacre_EquationOp : Nacre_TensorOp<"equation", [
     unsigned loopCount() { return getExtents().getNumResults(); }
     unsigned parallelCount() { return getType().getRank(); }
     ::mlir::RankedTensorType getType() { return ::mlir::cast<::mlir::RankedTensorType>(getResult().getType()); }
-    ::mlir::AffineMap extentsMap() { return getExtents().getMajorSubMap(parallelCount()); }
+    ::mlir::AffineMap extentsMap(); // of the result's axes
     ::mlir::ValueRange extentsSymbols() { return getSizes(); }
   }];
 }

@@ -197,8 +197,9 @@ private:
         result = linalg::FillOp::create(builder, location, identity, result).getResult(0);
       results.push_back(result);
       types.push_back(result.getType());
-      maps.push_back(AffineMap::getMultiDimIdentityMap(equation.loopCount(), builder.getContext())
-                         .getMajorSubMap(equation.parallelCount()));
+      SmallVector<AffineExpr> axes(equation.parallelCount());
+      bindDimsList<AffineExpr>(builder.getContext(), axes);
+      maps.push_back(AffineMap::get(equation.loopCount(), 0, axes, builder.getContext()));
     }
     SmallVector<utils::IteratorType> iterators(equation.parallelCount(), utils::IteratorType::parallel);
     iterators.resize(equation.loopCount(), utils::IteratorType::reduction);
