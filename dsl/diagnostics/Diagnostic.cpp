@@ -30,14 +30,13 @@ bool kindNamed(std::string_view name, Kind &kind) {
   return true;
 }
 
+Diagnostics::Key Diagnostics::key(const Diagnostic &d) {
+  Span place = d.labels.empty() ? Span() : d.labels.front().span;
+  return {d.kind, place.file, place.begin, place.end, place ? std::string() : d.headline};
+}
+
 void Diagnostics::report(Diagnostic diagnostic) {
-  auto place = [](const Diagnostic &d) { return d.labels.empty() ? Span() : d.labels.front().span; };
-  // Without a place, the headline tells two reports of one kind apart.
-  auto same = [&](const Diagnostic &other) {
-    return other.kind == diagnostic.kind && place(other) == place(diagnostic) &&
-           (place(other) || other.headline == diagnostic.headline);
-  };
-  if (std::any_of(list.begin(), list.end(), same))
+  if (!seen.insert(key(diagnostic)).second)
     return;
   errors += info(diagnostic.kind).severity == Severity::Error;
   list.push_back(std::move(diagnostic));
@@ -46,6 +45,7 @@ void Diagnostics::report(Diagnostic diagnostic) {
 void Diagnostics::truncate(size_t size) {
   while (list.size() > size) {
     errors -= info(list.back().kind).severity == Severity::Error;
+    seen.erase(key(list.back()));
     list.pop_back();
   }
 }

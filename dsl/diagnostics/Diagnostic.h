@@ -1,8 +1,10 @@
 // What the front end tells people: one kind, a headline with numbers, the spans that contributed them, one hint.
 #pragma once
 #include "source/Source.h"
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace nacre {
@@ -50,7 +52,12 @@ public:
   void truncate(size_t size);
 
 private:
+  /// What makes two reports one: the kind and the place, or the headline if there is no place.
+  using Key = std::tuple<Kind, const SourceFile *, uint32_t, uint32_t, std::string>;
+  static Key key(const Diagnostic &);
+
   std::vector<Diagnostic> list;
+  std::set<Key> seen;
   size_t errors = 0;
 };
 

@@ -1,4 +1,5 @@
 // Characters that start no token, strings without an end, numbers that run into something else.
+#include "syntax/Limits.h"
 #include "syntax/Literals.h"
 #include "syntax/SyntaxErrors.h"
 #include <algorithm>
@@ -140,7 +141,7 @@ void reportNumbers(const ParseTree &tree, Diagnostics &diagnostics, std::vector<
       headline = "`" + std::string(span.text()) + "` ends in an underscore";
       hint = "underscores stand between digits: `1_000`";
     }
-    if (headline.empty())
+    if (headline.empty() || diagnostics.errorCount() >= maximalErrors)
       continue;
     diagnostics.report({Kind::BadNumber, headline, {{run, ""}}, {}, hint});
     places.push_back(run.begin);
@@ -152,6 +153,8 @@ void reportNumbers(const ParseTree &tree, Diagnostics &diagnostics, std::vector<
 /// Numbers that are written well and do not fit, and escapes that mean nothing. The parser need not mind them.
 void reportValues(const ParseTree &tree, Diagnostics &diagnostics) {
   for (const antlr4::Token *token : tree.tokens()) {
+    if (diagnostics.errorCount() >= maximalErrors)
+      return;
     Span span = tree.span(token);
     std::string text(span.text());
     if (token->getType() == NacreParser::INT && !text.ends_with('_') && !integerValue(text)) {
@@ -181,11 +184,14 @@ std::vector<uint32_t> reportLexicalErrors(const ParseTree &tree, std::vector<uin
   uint32_t lastLine = 0;
   for (uint32_t place : places) {
     uint32_t line = tree.source.position(place).line;
-    if (line != lastLine) // what follows on the same line is mostly the same mistake (`&&`, 'text')
+    if (line != lastLine &&
+        diagnostics.errorCount() <
+            maximalErrors) // what follows on the same line is mostly the same mistake (`&&`, 'text')
       reportCharacter(tree, place, diagnostics);
     lastLine = line;
   }
   reportNumbers(tree, diagnostics, places);
+  std::sort(places.begin(), places.end());
   reportValues(tree, diagnostics);
   return places;
 }

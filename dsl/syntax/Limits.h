@@ -11,6 +11,9 @@ constexpr unsigned maximalNesting = 256;
 /// which everything after it walks recursively.
 constexpr unsigned maximalDepth = 1000;
 
+/// Errors of one file that are reported; the rest of a file with more is mostly no program at all.
+constexpr size_t maximalErrors = 100;
+
 /// Each reports what it finds and says whether the file may be looked at further.
 bool checkText(const SourceFile &, Diagnostics &);
 bool checkNesting(const ParseTree &, Diagnostics &);

@@ -13,7 +13,10 @@ public:
   void syntaxError(antlr4::Recognizer *, antlr4::Token *, size_t, size_t, const std::string &,
                    std::exception_ptr) override {
     places.push_back(lexer.tokenStartCharIndex);
+    if (places.size() >= 10 * maximalErrors) // no text of ours; an error costs the lexer an exception
+      throw TooMany();
   }
+  struct TooMany {};
 
 private:
   grammar::NacreLexer &lexer;
@@ -43,6 +46,8 @@ ParseTree::ParseTree(const SourceFile &source, Diagnostics &diagnostics) : sourc
   std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic &a, const Diagnostic &b) {
     return a.labels[0].span.begin < b.labels[0].span.begin;
   });
+  if (sorted.size() > maximalErrors)
+    sorted.erase(sorted.begin() + maximalErrors, sorted.end());
   for (Diagnostic &diagnostic : sorted)
     diagnostics.report(std::move(diagnostic));
 }
@@ -63,15 +68,20 @@ void ParseTree::read(Diagnostics &diagnostics) {
   lexer->removeErrorListeners();
   lexer->addErrorListener(&lexerErrors);
   stream = std::make_unique<antlr4::CommonTokenStream>(lexer.get());
-  stream->fill();
+  bool complete = true;
+  try {
+    stream->fill();
+    tokenList = stream->getTokens();
+  } catch (LexerErrors::TooMany) {
+    complete = false;
+  }
   lexer->removeErrorListeners();
-  tokenList = stream->getTokens();
 
   std::vector<uint32_t> places;
   for (size_t place : badPlaces)
     places.push_back(byte(place));
   places = reportLexicalErrors(*this, std::move(places), diagnostics);
-  if (!checkNesting(*this, diagnostics))
+  if (!complete || !checkNesting(*this, diagnostics))
     return;
 
   // SLL prediction needs no full context and is right for almost every text; what it refuses is tried again with the

@@ -2,6 +2,7 @@
 // guesses, but the next declaration is a place where anyone can start reading again.
 #include "syntax/SyntaxErrors.h"
 #include "syntax/Expectation.h"
+#include "syntax/Limits.h"
 #include <algorithm>
 #include <optional>
 
@@ -299,9 +300,11 @@ void reportSyntaxErrors(const ParseTree &tree, const NacreParser &parser, const 
   Reporter reporter(tree, parser, diagnostics);
   for (const TokenRange &range : declarations(tree)) {
     uint32_t begin = tree.span(range.tokens[0]).begin, end = tree.span(range.next).begin;
-    bool garbled = std::any_of(places.begin(), places.end(), [&](uint32_t p) { return begin <= p && p <= end; });
-    if (!garbled)
+    auto garbled = std::lower_bound(places.begin(), places.end(), begin);
+    if (garbled == places.end() || *garbled > end)
       reporter.parse(range);
+    if (diagnostics.errorCount() >= before + maximalErrors)
+      break;
   }
   // Each part is fine and the whole is not: an `import` behind a declaration.
   if (diagnostics.errorCount() == before && places.empty())
