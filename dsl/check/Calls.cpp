@@ -608,6 +608,7 @@ bool Walker::dependsOnIndices(Ref e) const {
 }
 
 void Walker::enterCall(Span span) {
+  work(span);
   if (depth >= deepestCall)
     fail(Kind::Recursion, "calls are nested more than " + std::to_string(deepestCall) + " deep", {{span, "reached here"}},
          "a function passed to itself, or a chain of definitions that is far too long");

@@ -52,6 +52,7 @@ public:
   std::map<std::tuple<const void *, uint32_t, uint32_t, unsigned>, Proof> proofs; // by place and tag
   std::map<const Atom *, Span> indexPlaces; // where an index was bound, for messages
   Ref bad;
+  size_t work = 0; // calls and rounds so far
 
 private:
   void checkModular();

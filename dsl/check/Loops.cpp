@@ -34,6 +34,7 @@ Ref Walker::comprehension(const ast::ComprehensionExpr *e, Scope *inner) {
         fail(Kind::UnrollSize, "a list of " + std::to_string(*rounds) + " elements", {{e->span, "at most " + std::to_string(mostRounds)}});
       std::vector<Ref> items;
       for (int64_t i = 0; i < *rounds; ++i) {
+        work(e->span);
         Scope *body = scope(inner);
         body->bind(name, integer(low + i));
         items.push_back(evaluate(e->body, body));
@@ -166,18 +167,22 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
     std::vector<Argument> collected;
     if (e->reverse)
       std::reverse(rounds.begin(), rounds.end());
+    bool failedBefore = std::exchange(failed, false);
     try {
       for (Ref item : rounds) {
+        work(e->span);
         Scope *body = scope(inner);
         destructure(e->pattern, item, body, e->pattern.span);
         block(e->body, body);
-        if (frame->returned)
+        if (frame->returned || failed) // the other rounds would report the same
           break;
       }
     } catch (...) {
       frame->yields = outer;
+      failed |= failedBefore;
       throw;
     }
+    failed |= failedBefore;
     frame->yields = outer;
     if (e->reverse)
       std::reverse(yields.begin(), yields.end()); // stacked in index order

@@ -7,6 +7,7 @@ namespace nacre {
 
 constexpr size_t mostValues = 200000;  // of one entry; far above real models (ResNet-152 has about 2000)
 constexpr size_t mostTermsInAll = 4000000;
+constexpr size_t mostWork = 200000;     // calls and rounds of unrolled loops, of one compilation
 
 Signature signatureOf(const ast::Decl *decl) {
   static const std::vector<ast::Parameter> none;
@@ -159,6 +160,16 @@ void Walker::step(Span span) {
     fail(Kind::TooLarge, "this program expands to more than " + std::to_string(mostValues) + " tensor values", {{span, "reached here"}},
          "repeat less: an unrolled loop or a list of layers is far too long");
   }
+}
+
+void Walker::work(Span span) {
+  if (++checker.work <= mostWork)
+    return;
+  if (exhausted)
+    throw Quiet();
+  exhausted = true;
+  fail(Kind::TooLarge, "this program expands to more than " + std::to_string(mostWork) + " calls and rounds of loops",
+       {{span, "reached here"}}, "repeat less: unrolled loops or calls inside one another multiply");
 }
 
 // ---- obligations ---------------------------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ private:
   void notSupported(const std::string &what, Span, const std::string &hint = "");
   const Location *here(Span);
   bool expanding() const { return emit.body != nullptr; }
+  void work(Span); // counts calls and rounds, which may multiply without a single value
   void step(Span); // counts work, so that a program cannot expand without end
 
   void entryOnce(const ast::EntryDecl *, Entry &); // (Entries.cpp)
