@@ -7,23 +7,35 @@ namespace nacre {
 using ast::as;
 using ast::BinaryOp;
 
-static const char *const Signs[] = {"^", "*", "/", "//", "%", "+", "-", "..", "<", "<=", ">", ">=", "==", "!=", "~=", "in", "and", "or"};
+static const char *const Signs[] = {"^",  "*", "/",  "//", "%",  "+",  "-",  "..",  "<",
+                                    "<=", ">", ">=", "==", "!=", "~=", "in", "and", "or"};
 
 Scalar Walker::scalarOf(Element e) const {
   switch (e) {
-  case Element::Real: return checker.options.real;
-  case Element::F64: return Scalar::F64;
-  case Element::F32: return Scalar::F32;
-  case Element::F16: return Scalar::F16;
-  case Element::BF16: return Scalar::BF16;
+  case Element::Real:
+    return checker.options.real;
+  case Element::F64:
+    return Scalar::F64;
+  case Element::F32:
+    return Scalar::F32;
+  case Element::F16:
+    return Scalar::F16;
+  case Element::BF16:
+    return Scalar::BF16;
   case Element::Int:
-  case Element::I64: return Scalar::I64;
-  case Element::I32: return Scalar::I32;
-  case Element::I8: return Scalar::I8;
-  case Element::U64: return Scalar::U64;
-  case Element::U8: return Scalar::U8;
+  case Element::I64:
+    return Scalar::I64;
+  case Element::I32:
+    return Scalar::I32;
+  case Element::I8:
+    return Scalar::I8;
+  case Element::U64:
+    return Scalar::U64;
+  case Element::U8:
+    return Scalar::U8;
   case Element::Bool:
-  case Element::Text: return Scalar::Bool;
+  case Element::Text:
+    return Scalar::Bool;
   }
   return Scalar::F32;
 }
@@ -38,11 +50,16 @@ Ref Walker::tensorType(Element element, Axes axes) {
 
 std::optional<Walker::Shape> Walker::shapeOf(Ref e) {
   switch (e->kind) {
-  case Entity::Kind::Tensor: return Shape{e->element, e->axes, false};
-  case Entity::Kind::Integer: return e->group ? std::nullopt : std::optional(Shape{Element::Int, {}, true});
-  case Entity::Kind::Real: return Shape{Element::Real, {}, true};
-  case Entity::Kind::Boolean: return Shape{Element::Bool, {}, false};
-  case Entity::Kind::String: return Shape{Element::Text, {}, false};
+  case Entity::Kind::Tensor:
+    return Shape{e->element, e->axes, false};
+  case Entity::Kind::Integer:
+    return e->group ? std::nullopt : std::optional(Shape{Element::Int, {}, true});
+  case Entity::Kind::Real:
+    return Shape{Element::Real, {}, true};
+  case Entity::Kind::Boolean:
+    return Shape{Element::Bool, {}, false};
+  case Entity::Kind::String:
+    return Shape{Element::Text, {}, false};
   case Entity::Kind::List: {
     if (e->items.empty())
       return std::nullopt;
@@ -61,7 +78,8 @@ std::optional<Walker::Shape> Walker::shapeOf(Ref e) {
     first->axes.insert(first->axes.begin(), Axis{Polynomial(int64_t(e->items.size())), false});
     return first;
   }
-  default: return std::nullopt;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -88,7 +106,9 @@ static int rank(Element e) { return int(Element::BF16) - int(e); } // f64 before
 Element Walker::combine(const Shape &a, const Shape &b, Span span, const std::string &operation, bool arithmetic) {
   Family f = family(a.element), g = family(b.element);
   auto wrong = [&]() -> Element {
-    fail(Kind::TypeMismatch, "`" + operation + "` on " + std::string(nacre::name(a.element)) + " and " + std::string(nacre::name(b.element)),
+    fail(Kind::TypeMismatch,
+         "`" + operation + "` on " + std::string(nacre::name(a.element)) + " and " +
+             std::string(nacre::name(b.element)),
          {{span, ""}}, "convert with `real(...)`");
   };
   if (arithmetic && (f == Family::Boolean || g == Family::Boolean || f == Family::Text || g == Family::Text))
@@ -107,7 +127,9 @@ Element Walker::combine(const Shape &a, const Shape &b, Span span, const std::st
       return sizeInBytes(scalarOf(a.element)) >= sizeInBytes(scalarOf(b.element)) ? a.element : b.element;
     return a.element;
   }
-  auto adapts = [](const Shape &s) { return family(s.element) == Family::Integer && (s.literal || s.element == Element::Int); };
+  auto adapts = [](const Shape &s) {
+    return family(s.element) == Family::Integer && (s.literal || s.element == Element::Int);
+  };
   if (f == Family::Real && g == Family::Integer) {
     if (adapts(b) || a.literal)
       return adapts(b) ? a.element : wrong();
@@ -126,19 +148,23 @@ Axes Walker::broadcast(const Shape &a, const Shape &b, Span sa, Span sb, const s
     std::swap(big, small);
     std::swap(bigSpan, smallSpan);
   }
-  auto shown = [](const Shape &s) { return std::string(nacre::name(s.element)) + (s.axes.empty() ? "" : "[" + text(s.axes) + "]"); };
+  auto shown = [](const Shape &s) {
+    return std::string(nacre::name(s.element)) + (s.axes.empty() ? "" : "[" + text(s.axes) + "]");
+  };
   size_t n = small->axes.size(), m = big->axes.size();
   for (size_t i = 0; i < n; ++i) {
     const Axis &x = big->axes[m - 1 - i], &y = small->axes[n - 1 - i];
     requireEqual(x, y, bigSpan, 600 + unsigned(i), [&](const std::string &example) {
       std::string hint = x.group || y.group ? "" : divisibilityHint(x.size, y.size);
-      return Diagnostic{Kind::DimensionMismatch,
-                        "`" + operation + "` on " + shown(*big) + " and " + shown(*small) + ": " + text(x) + " and " + text(y) +
-                            " differ" + (example.empty() ? "" : " (for " + example + ")"),
-                        {{bigSpan, "this is " + shown(*big)}, {smallSpan, "this is " + shown(*small)}},
-                        {},
-                        hint.empty() ? "shapes must agree, or the smaller must be the tail of the larger; write other broadcasts with indices"
-                                     : hint};
+      return Diagnostic{
+          Kind::DimensionMismatch,
+          "`" + operation + "` on " + shown(*big) + " and " + shown(*small) + ": " + text(x) + " and " + text(y) +
+              " differ" + (example.empty() ? "" : " (for " + example + ")"),
+          {{bigSpan, "this is " + shown(*big)}, {smallSpan, "this is " + shown(*small)}},
+          {},
+          hint.empty()
+              ? "shapes must agree, or the smaller must be the tail of the larger; write other broadcasts with indices"
+              : hint};
     });
   }
   return big->axes;
@@ -147,16 +173,20 @@ Axes Walker::broadcast(const Shape &a, const Shape &b, Span sa, Span sb, const s
 // ---- values and terms ----------------------------------------------------------------------------------------------
 const Term *Walker::nativeTerm(Ref e) {
   switch (e->kind) {
-  case Entity::Kind::Integer: return emit.size(e->integer);
-  case Entity::Kind::Real: return emit.real(checker.options.real, e->real);
-  case Entity::Kind::Boolean: return emit.integer(Scalar::Bool, e->boolean);
+  case Entity::Kind::Integer:
+    return emit.size(e->integer);
+  case Entity::Kind::Real:
+    return emit.real(checker.options.real, e->real);
+  case Entity::Kind::Boolean:
+    return emit.integer(Scalar::Bool, e->boolean);
   case Entity::Kind::Tensor:
     if (e->term)
       return e->term;
     if (e->hollow)
       return emit.number(scalarOf(e->element), 0);
     return emit.read(*e->value);
-  default: fail(Kind::TypeMismatch, "a number is needed here", {{emit.span, "this is " + describe(e)}});
+  default:
+    fail(Kind::TypeMismatch, "a number is needed here", {{emit.span, "this is " + describe(e)}});
   }
 }
 
@@ -206,8 +236,8 @@ ValueId Walker::valueOf(Ref e, Span span) {
   }
   const Term *term = nativeTerm(e);
   if (inEquation && !Emitter::freeIndices(term).empty())
-    fail(Kind::NotSupported, "a tensor made from one element of an equation is not supported yet", {{span, "this depends on an index"}},
-         "compute it for all indices in an equation of its own");
+    fail(Kind::NotSupported, "a tensor made from one element of an equation is not supported yet",
+         {{span, "this depends on an index"}}, "compute it for all indices in an equation of its own");
   return emit.equation({}, term);
 }
 
@@ -246,7 +276,8 @@ Ref Walker::elementwise(const std::vector<Ref> &operands, const std::vector<Scal
     if (shape->axes.empty()) {
       const Term *term = termOf(operands[i], types[i]);
       if (inEquation && !Emitter::freeIndices(term).empty())
-        fail(Kind::NotAScalar, "a whole tensor and one element in one operation", {{span, "inside an equation"}}, "subscript the tensor");
+        fail(Kind::NotAScalar, "a whole tensor and one element in one operation", {{span, "inside an equation"}},
+             "subscript the tensor");
       terms.push_back(term);
       continue;
     }
@@ -267,7 +298,8 @@ Ref Walker::convert(Ref e, Element to, Span span) {
   sound(e);
   auto shape = shapeOf(e);
   if (!shape || shape->element == Element::Text)
-    fail(Kind::TypeMismatch, "`" + std::string(nacre::name(to)) + "(...)` converts numbers", {{span, "this is " + describe(e)}});
+    fail(Kind::TypeMismatch, "`" + std::string(nacre::name(to)) + "(...)` converts numbers",
+         {{span, "this is " + describe(e)}});
   if (e->kind == Entity::Kind::Real && family(to) == Family::Real && to == Element::Real)
     return e;
   if (family(to) == Family::Real && to == Element::Real)
@@ -294,7 +326,8 @@ Ref Walker::unary(const ast::UnaryExpr *e, Scope *inner) {
   bool negate = e->op == ast::UnaryOp::Negate;
   if (!shape || (negate ? family(shape->element) == Family::Boolean || family(shape->element) == Family::Text
                         : shape->element != Element::Bool))
-    fail(Kind::TypeMismatch, negate ? "`-` needs a number" : "`not` needs a condition", {{e->operand->span, "this is " + describe(value)}});
+    fail(Kind::TypeMismatch, negate ? "`-` needs a number" : "`not` needs a condition",
+         {{e->operand->span, "this is " + describe(value)}});
   if (negate) {
     if (isInteger(value))
       return integer(-value->integer);
@@ -304,8 +337,9 @@ Ref Walker::unary(const ast::UnaryExpr *e, Scope *inner) {
     return boolean(!value->boolean);
   }
   Primitive p = negate ? Primitive::Negate : Primitive::Not;
-  return elementwise({value}, {scalarOf(shape->element)}, shape->element, shape->axes,
-                     [&](auto &t) { return emit.apply(p, {t[0]}); }, e->span);
+  return elementwise(
+      {value}, {scalarOf(shape->element)}, shape->element, shape->axes, [&](auto &t) { return emit.apply(p, {t[0]}); },
+      e->span);
 }
 
 // ---- binary --------------------------------------------------------------------------------------------------------
@@ -329,7 +363,8 @@ Ref Walker::binary(const ast::BinaryExpr *e, Scope *inner) {
       if (auto *b = as<ast::BinaryExpr>(side); b && b->op >= BinaryOp::Less && b->op <= BinaryOp::NotEqual)
         fail(Kind::TypeMismatch, "comparisons do not chain", {{e->span, ""}}, "write `a < b and b < c`");
   Ref a = sound(evaluate(e->lhs, inner));
-  if (a->kind == Entity::Kind::Boolean && (op == BinaryOp::And || op == BinaryOp::Or) && a->boolean == (op == BinaryOp::Or))
+  if (a->kind == Entity::Kind::Boolean && (op == BinaryOp::And || op == BinaryOp::Or) &&
+      a->boolean == (op == BinaryOp::Or))
     return a;
   Ref b = nullptr;
   if (op == BinaryOp::And || op == BinaryOp::Or) { // the right side is read only where the left one lets it be
@@ -401,18 +436,27 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
   if (isInteger(a) && isInteger(b) && !a->group && !b->group) {
     const Polynomial &p = a->integer, &q = b->integer;
     switch (op) {
-    case BinaryOp::Add: return integer(p + q);
-    case BinaryOp::Subtract: return integer(p - q);
-    case BinaryOp::Multiply: return integer(p * q);
+    case BinaryOp::Add:
+      return integer(p + q);
+    case BinaryOp::Subtract:
+      return integer(p - q);
+    case BinaryOp::Multiply:
+      return integer(p * q);
     case BinaryOp::FloorDivide:
     case BinaryOp::Remainder: {
       auto divisor = q.constant();
       if (!divisor || *divisor < 1)
-        require(Relation::NonNegative, q - 1, sb, 700, [&](const std::string &example) {
-          return Diagnostic{Kind::NotPositive,
-                            "division by " + q.text() + ", which may be less than 1" + (example.empty() ? "" : " (for " + example + ")"),
-                            {{sb, ""}}, {}, "state `where " + q.text() + " >= 1`"};
-        }, true);
+        require(
+            Relation::NonNegative, q - 1, sb, 700,
+            [&](const std::string &example) {
+              return Diagnostic{Kind::NotPositive,
+                                "division by " + q.text() + ", which may be less than 1" +
+                                    (example.empty() ? "" : " (for " + example + ")"),
+                                {{sb, ""}},
+                                {},
+                                "state `where " + q.text() + " >= 1`"};
+            },
+            true);
       Polynomial quotient = facts().quotient(p, q);
       return integer(op == BinaryOp::FloorDivide ? quotient : p - q * quotient);
     }
@@ -422,38 +466,60 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
         return base ? real(std::pow(double(*base), double(*exponent))) : powerOf(a, b, sa, sb, span);
       return integer(power(p, q));
     }
-    default: break;
+    default:
+      break;
     }
     if (comparison) {
       if (auto known = decide(op, p - q))
         return boolean(*known);
-      return elementwise({a, b}, {Scalar::I64, Scalar::I64}, Element::Bool, {}, [&](auto &t) -> const Term * {
-        switch (op) {
-        case BinaryOp::Less: return emit.apply(Primitive::Less, {t[0], t[1]});
-        case BinaryOp::LessEqual: return emit.apply(Primitive::LessEqual, {t[0], t[1]});
-        case BinaryOp::Greater: return emit.apply(Primitive::Less, {t[1], t[0]});
-        case BinaryOp::GreaterEqual: return emit.apply(Primitive::LessEqual, {t[1], t[0]});
-        case BinaryOp::Equal: return emit.apply(Primitive::Equal, {t[0], t[1]});
-        default: return emit.apply(Primitive::NotEqual, {t[0], t[1]});
-        }
-      }, span);
+      return elementwise(
+          {a, b}, {Scalar::I64, Scalar::I64}, Element::Bool, {},
+          [&](auto &t) -> const Term * {
+            switch (op) {
+            case BinaryOp::Less:
+              return emit.apply(Primitive::Less, {t[0], t[1]});
+            case BinaryOp::LessEqual:
+              return emit.apply(Primitive::LessEqual, {t[0], t[1]});
+            case BinaryOp::Greater:
+              return emit.apply(Primitive::Less, {t[1], t[0]});
+            case BinaryOp::GreaterEqual:
+              return emit.apply(Primitive::LessEqual, {t[1], t[0]});
+            case BinaryOp::Equal:
+              return emit.apply(Primitive::Equal, {t[0], t[1]});
+            default:
+              return emit.apply(Primitive::NotEqual, {t[0], t[1]});
+            }
+          },
+          span);
     }
   }
   auto x = number(a), y = number(b);
   if (x && y && !logical) {
     switch (op) {
-    case BinaryOp::Add: return real(*x + *y);
-    case BinaryOp::Subtract: return real(*x - *y);
-    case BinaryOp::Multiply: return real(*x * *y);
-    case BinaryOp::Divide: return real(*x / *y);
-    case BinaryOp::Power: return real(std::pow(*x, *y));
-    case BinaryOp::Less: return boolean(*x < *y);
-    case BinaryOp::LessEqual: return boolean(*x <= *y);
-    case BinaryOp::Greater: return boolean(*x > *y);
-    case BinaryOp::GreaterEqual: return boolean(*x >= *y);
-    case BinaryOp::Equal: return boolean(*x == *y);
-    case BinaryOp::NotEqual: return boolean(*x != *y);
-    default: break;
+    case BinaryOp::Add:
+      return real(*x + *y);
+    case BinaryOp::Subtract:
+      return real(*x - *y);
+    case BinaryOp::Multiply:
+      return real(*x * *y);
+    case BinaryOp::Divide:
+      return real(*x / *y);
+    case BinaryOp::Power:
+      return real(std::pow(*x, *y));
+    case BinaryOp::Less:
+      return boolean(*x < *y);
+    case BinaryOp::LessEqual:
+      return boolean(*x <= *y);
+    case BinaryOp::Greater:
+      return boolean(*x > *y);
+    case BinaryOp::GreaterEqual:
+      return boolean(*x >= *y);
+    case BinaryOp::Equal:
+      return boolean(*x == *y);
+    case BinaryOp::NotEqual:
+      return boolean(*x != *y);
+    default:
+      break;
     }
   }
   if (logical) {
@@ -475,11 +541,13 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
   }
   if (logical) {
     if (s->element != Element::Bool || t->element != Element::Bool)
-      fail(Kind::TypeMismatch, "`" + sign + "` needs conditions", {{span, describe(a) + " " + sign + " " + describe(b)}});
+      fail(Kind::TypeMismatch, "`" + sign + "` needs conditions",
+           {{span, describe(a) + " " + sign + " " + describe(b)}});
     Axes axes = broadcast(*s, *t, sa, sb, sign);
     Primitive p = op == BinaryOp::And ? Primitive::And : Primitive::Or;
-    return elementwise({a, b}, {Scalar::Bool, Scalar::Bool}, Element::Bool, axes,
-                       [&](auto &terms) { return emit.apply(p, {terms[0], terms[1]}); }, span);
+    return elementwise(
+        {a, b}, {Scalar::Bool, Scalar::Bool}, Element::Bool, axes,
+        [&](auto &terms) { return emit.apply(p, {terms[0], terms[1]}); }, span);
   }
   if (op == BinaryOp::Power)
     return powerOf(a, b, sa, sb, span);
@@ -488,25 +556,41 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
   if (op == BinaryOp::Divide && family(element) == Family::Integer)
     element = Element::Real; // `/` is real division
   if ((op == BinaryOp::FloorDivide || op == BinaryOp::Remainder) && family(element) != Family::Integer)
-    fail(Kind::TypeMismatch, "`" + sign + "` on " + std::string(nacre::name(element)), {{span, "integers only"}}, "`/` divides reals; `floor(a / b)` rounds down");
+    fail(Kind::TypeMismatch, "`" + sign + "` on " + std::string(nacre::name(element)), {{span, "integers only"}},
+         "`/` divides reals; `floor(a / b)` rounds down");
   Scalar type = scalarOf(element);
-  return elementwise({a, b}, {type, type}, comparison ? Element::Bool : element, axes, [&](auto &terms) -> const Term * {
-    auto two = [&](Primitive p, size_t first) { return emit.apply(p, {terms[first], terms[1 - first]}); };
-    switch (op) {
-    case BinaryOp::Add: return two(Primitive::Add, 0);
-    case BinaryOp::Subtract: return two(Primitive::Subtract, 0);
-    case BinaryOp::Multiply: return two(Primitive::Multiply, 0);
-    case BinaryOp::Divide: return two(Primitive::Divide, 0);
-    case BinaryOp::FloorDivide: return two(Primitive::FloorDivide, 0);
-    case BinaryOp::Remainder: return two(Primitive::Remainder, 0);
-    case BinaryOp::Less: return two(Primitive::Less, 0);
-    case BinaryOp::LessEqual: return two(Primitive::LessEqual, 0);
-    case BinaryOp::Greater: return two(Primitive::Less, 1);
-    case BinaryOp::GreaterEqual: return two(Primitive::LessEqual, 1);
-    case BinaryOp::Equal: return two(Primitive::Equal, 0);
-    default: return two(Primitive::NotEqual, 0);
-    }
-  }, span);
+  return elementwise(
+      {a, b}, {type, type}, comparison ? Element::Bool : element, axes,
+      [&](auto &terms) -> const Term * {
+        auto two = [&](Primitive p, size_t first) { return emit.apply(p, {terms[first], terms[1 - first]}); };
+        switch (op) {
+        case BinaryOp::Add:
+          return two(Primitive::Add, 0);
+        case BinaryOp::Subtract:
+          return two(Primitive::Subtract, 0);
+        case BinaryOp::Multiply:
+          return two(Primitive::Multiply, 0);
+        case BinaryOp::Divide:
+          return two(Primitive::Divide, 0);
+        case BinaryOp::FloorDivide:
+          return two(Primitive::FloorDivide, 0);
+        case BinaryOp::Remainder:
+          return two(Primitive::Remainder, 0);
+        case BinaryOp::Less:
+          return two(Primitive::Less, 0);
+        case BinaryOp::LessEqual:
+          return two(Primitive::LessEqual, 0);
+        case BinaryOp::Greater:
+          return two(Primitive::Less, 1);
+        case BinaryOp::GreaterEqual:
+          return two(Primitive::LessEqual, 1);
+        case BinaryOp::Equal:
+          return two(Primitive::Equal, 0);
+        default:
+          return two(Primitive::NotEqual, 0);
+        }
+      },
+      span);
 }
 
 /// A small constant integer power is a product; anything else is the primitive.
@@ -519,28 +603,33 @@ Ref Walker::powerOf(Ref a, Ref b, Span sa, Span sb, Span span) {
     if (family(s->element) != Family::Real && family(s->element) != Family::Integer)
       combine(*s, *t, span, "^", true);
     Scalar type = scalarOf(s->element);
-    return elementwise({a}, {type}, s->element, s->axes, [&](auto &terms) {
-      const Term *result = nullptr, *square = terms[0];
-      for (int64_t n = *exponent; n; n /= 2) { // by squaring
-        if (n % 2)
-          result = result ? emit.apply(Primitive::Multiply, {result, square}) : square;
-        if (n > 1)
-          square = emit.apply(Primitive::Multiply, {square, square});
-      }
-      return result;
-    }, span);
+    return elementwise(
+        {a}, {type}, s->element, s->axes,
+        [&](auto &terms) {
+          const Term *result = nullptr, *square = terms[0];
+          for (int64_t n = *exponent; n; n /= 2) { // by squaring
+            if (n % 2)
+              result = result ? emit.apply(Primitive::Multiply, {result, square}) : square;
+            if (n > 1)
+              square = emit.apply(Primitive::Multiply, {square, square});
+          }
+          return result;
+        },
+        span);
   }
   Element element = combine(*s, *t, span, "^", true);
   if (family(element) == Family::Integer)
     element = Element::Real;
   Axes axes = broadcast(*s, *t, sa, sb, "^");
   Scalar type = scalarOf(element);
-  return elementwise({a, b}, {type, type}, element, axes,
-                     [&](auto &terms) { return emit.apply(Primitive::Power, {terms[0], terms[1]}); }, span);
+  return elementwise(
+      {a, b}, {type, type}, element, axes,
+      [&](auto &terms) { return emit.apply(Primitive::Power, {terms[0], terms[1]}); }, span);
 }
 
 Ref Walker::selectOf(Ref condition, Ref then, Ref otherwise, Span sc, Span st, Span so) {
-  if (then->kind == Entity::Kind::Record && otherwise->kind == Entity::Kind::Record && then->items.size() == otherwise->items.size()) {
+  if (then->kind == Entity::Kind::Record && otherwise->kind == Entity::Kind::Record &&
+      then->items.size() == otherwise->items.size()) {
     std::vector<Ref> items;
     for (size_t i = 0; i < then->items.size(); ++i)
       items.push_back(selectOf(condition, then->items[i], otherwise->items[i], sc, st, so));
@@ -550,7 +639,8 @@ Ref Walker::selectOf(Ref condition, Ref then, Ref otherwise, Span sc, Span st, S
   if (!c || c->element != Element::Bool)
     fail(Kind::TypeMismatch, "a choice needs a condition", {{sc, "this is " + describe(condition)}});
   if (!s || !t || s->element == Element::Text || t->element == Element::Text)
-    fail(Kind::TypeMismatch, "a choice at run time is between numbers", {{st, "this is " + describe(then)}, {so, "this is " + describe(otherwise)}});
+    fail(Kind::TypeMismatch, "a choice at run time is between numbers",
+         {{st, "this is " + describe(then)}, {so, "this is " + describe(otherwise)}});
   Element element = combine(*s, *t, so, "if", false);
   if (s->literal && t->literal && element == Element::Int && family(s->element) == Family::Real)
     element = Element::Real;
@@ -558,8 +648,9 @@ Ref Walker::selectOf(Ref condition, Ref then, Ref otherwise, Span sc, Span st, S
   Shape chosen{element, axes, false};
   axes = broadcast(*c, chosen, sc, st, "if");
   Scalar type = scalarOf(element);
-  return elementwise({condition, then, otherwise}, {Scalar::Bool, type, type}, element, axes,
-                     [&](auto &terms) { return emit.select(terms[0], terms[1], terms[2]); }, sc);
+  return elementwise(
+      {condition, then, otherwise}, {Scalar::Bool, type, type}, element, axes,
+      [&](auto &terms) { return emit.select(terms[0], terms[1], terms[2]); }, sc);
 }
 
 /// The largest |a - b| / (1 + |b|) as f64. A NaN on either side makes it NaN, which is within no tolerance; equal
@@ -568,18 +659,26 @@ Ref Walker::closeTo(Ref a, Ref b, Span sa, Span sb, Span span) {
   auto s = shapeOf(sound(a)), t = shapeOf(sound(b));
   if (!s || !t)
     fail(Kind::TypeMismatch, "`~=` compares tensors", {{span, describe(a) + " ~= " + describe(b)}});
-  auto numeric = [](const Shape &x) { return family(x.element) == Family::Real || family(x.element) == Family::Integer; };
+  auto numeric = [](const Shape &x) {
+    return family(x.element) == Family::Real || family(x.element) == Family::Integer;
+  };
   if (!numeric(*s) || !numeric(*t))
-    fail(Kind::TypeMismatch, "`~=` compares numbers", {{span, describe(a) + " ~= " + describe(b)}}, "compare conditions with `==`");
+    fail(Kind::TypeMismatch, "`~=` compares numbers", {{span, describe(a) + " ~= " + describe(b)}},
+         "compare conditions with `==`");
   if (s->axes.size() != t->axes.size() && !s->axes.empty() && !t->axes.empty())
     fail(Kind::RankMismatch, "`~=` on " + describe(a) + " and " + describe(b), {{span, ""}});
   Axes axes = broadcast(*s, *t, sa, sb, "~=");
-  Ref deviation = elementwise({a, b}, {Scalar::F64, Scalar::F64}, Element::F64, axes, [&](auto &terms) {
-    const Term *difference = emit.apply(Primitive::Absolute, {emit.apply(Primitive::Subtract, {terms[0], terms[1]})});
-    const Term *scale = emit.apply(Primitive::Add, {emit.real(Scalar::F64, 1), emit.apply(Primitive::Absolute, {terms[1]})});
-    const Term *ratio = emit.apply(Primitive::Divide, {difference, scale});
-    return emit.select(emit.apply(Primitive::Equal, {terms[0], terms[1]}), emit.real(Scalar::F64, 0), ratio);
-  }, span);
+  Ref deviation = elementwise(
+      {a, b}, {Scalar::F64, Scalar::F64}, Element::F64, axes,
+      [&](auto &terms) {
+        const Term *difference =
+            emit.apply(Primitive::Absolute, {emit.apply(Primitive::Subtract, {terms[0], terms[1]})});
+        const Term *scale =
+            emit.apply(Primitive::Add, {emit.real(Scalar::F64, 1), emit.apply(Primitive::Absolute, {terms[1]})});
+        const Term *ratio = emit.apply(Primitive::Divide, {difference, scale});
+        return emit.select(emit.apply(Primitive::Equal, {terms[0], terms[1]}), emit.real(Scalar::F64, 0), ratio);
+      },
+      span);
   return axes.empty() ? deviation : reduceWhole("max", deviation, span);
 }
 

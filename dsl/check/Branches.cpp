@@ -16,13 +16,20 @@ std::optional<bool> Walker::truth(Ref e) {
 std::optional<bool> Walker::decide(BinaryOp op, const Polynomial &d) {
   if (auto c = d.constant()) {
     switch (op) {
-    case BinaryOp::Less: return *c < 0;
-    case BinaryOp::LessEqual: return *c <= 0;
-    case BinaryOp::Greater: return *c > 0;
-    case BinaryOp::GreaterEqual: return *c >= 0;
-    case BinaryOp::Equal: return *c == 0;
-    case BinaryOp::NotEqual: return *c != 0;
-    default: return std::nullopt;
+    case BinaryOp::Less:
+      return *c < 0;
+    case BinaryOp::LessEqual:
+      return *c <= 0;
+    case BinaryOp::Greater:
+      return *c > 0;
+    case BinaryOp::GreaterEqual:
+      return *c >= 0;
+    case BinaryOp::Equal:
+      return *c == 0;
+    case BinaryOp::NotEqual:
+      return *c != 0;
+    default:
+      return std::nullopt;
     }
   }
   if (!expanding() || inEquation)
@@ -35,10 +42,14 @@ std::optional<bool> Walker::decide(BinaryOp op, const Polynomial &d) {
     return std::nullopt;
   };
   switch (op) {
-  case BinaryOp::Less: return either(-d - 1, d);
-  case BinaryOp::LessEqual: return either(-d, d - 1);
-  case BinaryOp::Greater: return either(d - 1, -d);
-  case BinaryOp::GreaterEqual: return either(d, -d - 1);
+  case BinaryOp::Less:
+    return either(-d - 1, d);
+  case BinaryOp::LessEqual:
+    return either(-d, d - 1);
+  case BinaryOp::Greater:
+    return either(d - 1, -d);
+  case BinaryOp::GreaterEqual:
+    return either(d, -d - 1);
   case BinaryOp::Equal:
   case BinaryOp::NotEqual: {
     if (facts().zero(d))
@@ -47,7 +58,8 @@ std::optional<bool> Walker::decide(BinaryOp op, const Polynomial &d) {
       return op == BinaryOp::NotEqual;
     return std::nullopt;
   }
-  default: return std::nullopt;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -103,17 +115,28 @@ void Walker::assume(const ast::Expr *e, Scope *inner, bool on) {
     return;
   BinaryOp op = b->op;
   if (!on) {
-    static const BinaryOp opposite[] = {BinaryOp::GreaterEqual, BinaryOp::Greater, BinaryOp::LessEqual,
+    static const BinaryOp opposite[] = {BinaryOp::GreaterEqual, BinaryOp::Greater,  BinaryOp::LessEqual,
                                         BinaryOp::Less,         BinaryOp::NotEqual, BinaryOp::Equal};
     op = opposite[size_t(op) - size_t(BinaryOp::Less)];
   }
   switch (op) {
-  case BinaryOp::Less: facts().assumeNonNegative(-d - 1); break;
-  case BinaryOp::LessEqual: facts().assumeNonNegative(-d); break;
-  case BinaryOp::Greater: facts().assumeNonNegative(d - 1); break;
-  case BinaryOp::GreaterEqual: facts().assumeNonNegative(d); break;
-  case BinaryOp::Equal: facts().assumeZero(d); break;
-  default: break;
+  case BinaryOp::Less:
+    facts().assumeNonNegative(-d - 1);
+    break;
+  case BinaryOp::LessEqual:
+    facts().assumeNonNegative(-d);
+    break;
+  case BinaryOp::Greater:
+    facts().assumeNonNegative(d - 1);
+    break;
+  case BinaryOp::GreaterEqual:
+    facts().assumeNonNegative(d);
+    break;
+  case BinaryOp::Equal:
+    facts().assumeZero(d);
+    break;
+  default:
+    break;
   }
 }
 
@@ -163,11 +186,13 @@ void Walker::ifStatement(const ast::IfStmt *s, Scope *inner) {
   };
   bool thenReturns = branch(s->then, true, afterThen);
   if (thenReturns && expanding())
-    fail(Kind::NotCompileTime, "`return` under a condition that is known only at run time", {{s->condition->span, "this is computed at run time"}},
+    fail(Kind::NotCompileTime, "`return` under a condition that is known only at run time",
+         {{s->condition->span, "this is computed at run time"}},
          "choose the result with `if .. then .. else` or `select`");
   bool elseReturns = branch(s->otherwise, false, afterElse);
   if (elseReturns && expanding())
-    fail(Kind::NotCompileTime, "`return` under a condition that is known only at run time", {{s->condition->span, "this is computed at run time"}},
+    fail(Kind::NotCompileTime, "`return` under a condition that is known only at run time",
+         {{s->condition->span, "this is computed at run time"}},
          "choose the result with `if .. then .. else` or `select`");
   if (modular && thenReturns && elseReturns)
     frame->returned = frame->result ? frame->result : checker.bad;
@@ -246,8 +271,11 @@ Ref Walker::conditional(const ast::IfExpr *e, Scope *inner) {
     axes.push_back(x);
     if (!(plain && elseFacts.zero(x.size - y.size)))
       requireEqual(x, y, e->span, 500 + unsigned(i), [&](const std::string &) {
-        return Diagnostic{Kind::DimensionMismatch, "the branches are " + describe(a) + " and " + describe(b),
-                          {{e->then->span, "this is " + describe(a)}, {e->otherwise->span, "this is " + describe(b)}}, {}, ""};
+        return Diagnostic{Kind::DimensionMismatch,
+                          "the branches are " + describe(a) + " and " + describe(b),
+                          {{e->then->span, "this is " + describe(a)}, {e->otherwise->span, "this is " + describe(b)}},
+                          {},
+                          ""};
       });
   }
   return tensorType(element, std::move(axes));

@@ -15,25 +15,32 @@ struct ScalarFunction {
 };
 static double signOf(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 static double rsqrtOf(double x) { return 1 / std::sqrt(x); }
-static const ScalarFunction ScalarFunctions[] = {
-    {"exp", Primitive::Exp, std::exp, false},       {"log", Primitive::Log, std::log, false},
-    {"log1p", Primitive::Log1p, std::log1p, false}, {"expm1", Primitive::Expm1, std::expm1, false},
-    {"sqrt", Primitive::Sqrt, std::sqrt, false},    {"rsqrt", Primitive::Rsqrt, rsqrtOf, false},
-    {"sin", Primitive::Sin, std::sin, false},       {"cos", Primitive::Cos, std::cos, false},
-    {"tanh", Primitive::Tanh, std::tanh, false},    {"erf", Primitive::Erf, std::erf, false},
-    {"floor", Primitive::Floor, std::floor, true},  {"ceil", Primitive::Ceil, std::ceil, true},
-    {"round", Primitive::Round, std::nearbyint, true}, {"abs", Primitive::Absolute, std::fabs, true},
-    {"sign", Primitive::Sign, signOf, true}};
+static const ScalarFunction ScalarFunctions[] = {{"exp", Primitive::Exp, std::exp, false},
+                                                 {"log", Primitive::Log, std::log, false},
+                                                 {"log1p", Primitive::Log1p, std::log1p, false},
+                                                 {"expm1", Primitive::Expm1, std::expm1, false},
+                                                 {"sqrt", Primitive::Sqrt, std::sqrt, false},
+                                                 {"rsqrt", Primitive::Rsqrt, rsqrtOf, false},
+                                                 {"sin", Primitive::Sin, std::sin, false},
+                                                 {"cos", Primitive::Cos, std::cos, false},
+                                                 {"tanh", Primitive::Tanh, std::tanh, false},
+                                                 {"erf", Primitive::Erf, std::erf, false},
+                                                 {"floor", Primitive::Floor, std::floor, true},
+                                                 {"ceil", Primitive::Ceil, std::ceil, true},
+                                                 {"round", Primitive::Round, std::nearbyint, true},
+                                                 {"abs", Primitive::Absolute, std::fabs, true},
+                                                 {"sign", Primitive::Sign, signOf, true}};
 
 static const std::string_view Reducers[] = {"sum", "prod",   "mean",   "max", "min",
                                             "any", "argmax", "argmin", "all", "logsumexp"};
-static const std::string_view Others[] = {
-    "reshape", "concat", "stack",  "unstack", "split", "fill",   "uniform", "normal", "iota",      "shape", "size",
-    "len",     "select", "clamp",  "append",  "zip",   "enumerate", "assert", "seed"};
+static const std::string_view Others[] = {"reshape", "concat", "stack",     "unstack", "split", "fill",   "uniform",
+                                          "normal",  "iota",   "shape",     "size",    "len",   "select", "clamp",
+                                          "append",  "zip",    "enumerate", "assert",  "seed"};
 // Part of the language, refused where an entry or a test reaches them.
-static const std::string_view NotYet[] = {"topk",    "sort",  "cumsum",    "grad",    "stop_grad", "print",  "gradcheck", "bernoulli",
-                                          "sample",  "weights", "named",   "matches", "together",  "load_image", "all_sum", "rank",
-                                          "ranks",   "update", "minimise", "bpe",     "wordpiece", "char"};
+static const std::string_view NotYet[] = {"topk",      "sort",       "cumsum",    "grad",    "stop_grad", "print",
+                                          "gradcheck", "bernoulli",  "sample",    "weights", "named",     "matches",
+                                          "together",  "load_image", "all_sum",   "rank",    "ranks",     "update",
+                                          "minimise",  "bpe",        "wordpiece", "char"};
 
 template <class Table> static bool contains(const Table &table, const std::string &name) {
   return std::find(std::begin(table), std::end(table), name) != std::end(table);
@@ -49,7 +56,8 @@ bool isReducer(const std::string &name) { return contains(Reducers, name); }
 bool isScalarFunction(const std::string &name) { return scalarFunctionNamed(name) != nullptr; }
 bool isBuiltin(const std::string &name) {
   Element ignored;
-  return isReducer(name) || isScalarFunction(name) || contains(Others, name) || contains(NotYet, name) || elementNamed(name, ignored);
+  return isReducer(name) || isScalarFunction(name) || contains(Others, name) || contains(NotYet, name) ||
+         elementNamed(name, ignored);
 }
 std::vector<std::string> builtinNames() {
   std::vector<std::string> out;
@@ -79,19 +87,22 @@ std::vector<Argument> Walker::arrange(const std::string &name, const std::vector
     if (!args[i].name.empty()) {
       auto found = std::find(parameters.begin(), parameters.end(), args[i].name);
       if (found == parameters.end())
-        fail(Kind::UnknownArgument, "`" + name + "` has no argument `" + args[i].name + "`", {{args[i].span, ""}}, "its arguments are " + all());
+        fail(Kind::UnknownArgument, "`" + name + "` has no argument `" + args[i].name + "`", {{args[i].span, ""}},
+             "its arguments are " + all());
       at = size_t(found - parameters.begin());
     }
     if (at >= parameters.size())
-      fail(Kind::UnknownArgument, "`" + name + "` takes " + std::to_string(parameters.size()) +
-                                      (parameters.size() == 1 ? " argument" : " arguments") + ", this is number " + std::to_string(i + 1),
+      fail(Kind::UnknownArgument,
+           "`" + name + "` takes " + std::to_string(parameters.size()) +
+               (parameters.size() == 1 ? " argument" : " arguments") + ", this is number " + std::to_string(i + 1),
            {{args[i].span, ""}}, "its arguments are " + all());
     out[at] = args[i];
   }
   for (size_t i = 0; i < required; ++i)
     if (!out[i].value)
       fail(Kind::MissingArgument, "`" + name + "` needs `" + parameters[i] + "`",
-           {{span, args.empty() ? "no argument given" : std::to_string(args.size()) + " given"}}, "its arguments are " + all());
+           {{span, args.empty() ? "no argument given" : std::to_string(args.size()) + " given"}},
+           "its arguments are " + all());
   return out;
 }
 
@@ -115,7 +126,8 @@ size_t Walker::axisNumber(const Argument &a, size_t rank, Ref tensor) {
     fail(Kind::NotCompileTime, "an axis is a number known at compile time", {{a.span, "this is " + describe(a.value)}});
   int64_t at = *axis < 0 ? *axis + int64_t(rank) : *axis;
   if (at < 0 || at >= int64_t(rank))
-    fail(Kind::RankMismatch, "no axis " + std::to_string(*axis), {{a.span, describe(tensor) + " has " + std::to_string(tensor->axes.size()) + " axes"}});
+    fail(Kind::RankMismatch, "no axis " + std::to_string(*axis),
+         {{a.span, describe(tensor) + " has " + std::to_string(tensor->axes.size()) + " axes"}});
   return size_t(at);
 }
 
@@ -142,9 +154,11 @@ Ref Walker::scalarFunction(const std::string &name, const std::vector<Argument> 
     return x.value;
   Element element = of == Family::Real || f.keepsIntegers ? shape->element : Element::Real;
   if (of == Family::Integer && !f.keepsIntegers && !shape->literal && shape->element != Element::Int)
-    fail(Kind::TypeMismatch, "`" + name + "` needs reals, this is " + std::string(nacre::name(shape->element)), {{x.span, "this is " + describe(x.value)}},
-         "write `real(...)` to convert");
-  return elementwise({x.value}, {scalarOf(element)}, element, shape->axes, [&](auto &t) { return emit.apply(f.primitive, {t[0]}); }, span);
+    fail(Kind::TypeMismatch, "`" + name + "` needs reals, this is " + std::string(nacre::name(shape->element)),
+         {{x.span, "this is " + describe(x.value)}}, "write `real(...)` to convert");
+  return elementwise(
+      {x.value}, {scalarOf(element)}, element, shape->axes, [&](auto &t) { return emit.apply(f.primitive, {t[0]}); },
+      span);
 }
 
 /// max(a, b) and min(a, b), elementwise; a NaN on either side wins.
@@ -171,7 +185,8 @@ Ref Walker::extremum(const std::string &name, const std::vector<Argument> &args,
     }
     Scalar type = scalarOf(element);
     Primitive p = largest ? Primitive::Maximum : Primitive::Minimum;
-    result = elementwise({a, b}, {type, type}, element, axes, [&](auto &terms) { return emit.apply(p, {terms[0], terms[1]}); }, span);
+    result = elementwise(
+        {a, b}, {type, type}, element, axes, [&](auto &terms) { return emit.apply(p, {terms[0], terms[1]}); }, span);
   }
   return result;
 }
@@ -213,10 +228,14 @@ Ref Walker::reshapeOf(const std::vector<Argument> &args, Span span) {
     auto c = before.constant(), d = after.constant();
     std::string hint = divisibilityHint(before, after);
     if (c && d && *c > *d && *d > 0)
-      hint = std::to_string(*c) + " = " + std::to_string(*d) + " * " + std::to_string(*c / *d) + " + " + std::to_string(*c % *d);
+      hint = std::to_string(*c) + " = " + std::to_string(*d) + " * " + std::to_string(*c / *d) + " + " +
+             std::to_string(*c % *d);
     return Diagnostic{Kind::ElementCount,
-                      "`reshape` turns " + before.text() + " elements into " + after.text() + (example.empty() ? "" : " (differ for " + example + ")"),
-                      {{a[0].span, "this is " + describe(x)}, {a[1].span, after.text() + " elements"}}, {}, hint};
+                      "`reshape` turns " + before.text() + " elements into " + after.text() +
+                          (example.empty() ? "" : " (differ for " + example + ")"),
+                      {{a[0].span, "this is " + describe(x)}, {a[1].span, after.text() + " elements"}},
+                      {},
+                      hint};
   });
   if (!expanding())
     return tensorType(x->element, std::move(wanted));
@@ -229,7 +248,8 @@ Ref Walker::concatOf(const std::string &name, const std::vector<Argument> &args,
   if (a[0].value->kind == Entity::Kind::Members)
     throw Quiet();
   if ((a[0].value->kind != Entity::Kind::List && a[0].value->kind != Entity::Kind::Record) || a[0].value->items.empty())
-    fail(Kind::TypeMismatch, "`" + name + "` needs a list of tensors", {{a[0].span, "this is " + describe(a[0].value)}});
+    fail(Kind::TypeMismatch, "`" + name + "` needs a list of tensors",
+         {{a[0].span, "this is " + describe(a[0].value)}});
   std::vector<Ref> parts;
   std::optional<Shape> joint;
   for (Ref item : a[0].value->items) {
@@ -237,7 +257,9 @@ Ref Walker::concatOf(const std::string &name, const std::vector<Argument> &args,
     auto shape = shapeOf(item);
     if (!shape)
       fail(Kind::TypeMismatch, "`" + name + "` joins tensors", {{a[0].span, "one of them is " + describe(item)}});
-    joint = joint ? Shape{combine(*joint, *shape, a[0].span, name, false), joint->axes, joint->literal && shape->literal} : shape;
+    joint = joint
+                ? Shape{combine(*joint, *shape, a[0].span, name, false), joint->axes, joint->literal && shape->literal}
+                : shape;
     parts.push_back(whole(item, a[0].span));
   }
   Ref first = parts[0];
@@ -248,7 +270,8 @@ Ref Walker::concatOf(const std::string &name, const std::vector<Argument> &args,
   Polynomial total(0);
   for (Ref part : parts) {
     if (part->axes.size() != rank)
-      fail(Kind::RankMismatch, "`" + name + "` of " + describe(first) + " and " + describe(part), {{a[0].span, "one rank for all parts"}});
+      fail(Kind::RankMismatch, "`" + name + "` of " + describe(first) + " and " + describe(part),
+           {{a[0].span, "one rank for all parts"}});
     for (size_t j = 0; j < rank; ++j) {
       const Axis &p = first->axes[j], &q = part->axes[j];
       if (!stacks && j == axis) {
@@ -259,10 +282,13 @@ Ref Walker::concatOf(const std::string &name, const std::vector<Argument> &args,
       requireEqual(p, q, a[0].span, 1100 + unsigned(j), [&](const std::string &example) {
         std::string hint = p.group || q.group ? "" : divisibilityHint(p.size, q.size);
         return Diagnostic{Kind::DimensionMismatch,
-                          "`" + name + "` along axis " + std::to_string(axis) + ": axis " + std::to_string(j) + " is " + text(p) + " and " +
-                              text(q) + (example.empty() ? "" : " (differ for " + example + ")"),
-                          {{a[0].span, "these are " + describe(first) + " and " + describe(part)}}, {},
-                          !hint.empty() ? hint : !stacks ? "`" + name + "` along axis " + std::to_string(j) : ""};
+                          "`" + name + "` along axis " + std::to_string(axis) + ": axis " + std::to_string(j) + " is " +
+                              text(p) + " and " + text(q) + (example.empty() ? "" : " (differ for " + example + ")"),
+                          {{a[0].span, "these are " + describe(first) + " and " + describe(part)}},
+                          {},
+                          !hint.empty() ? hint
+                          : !stacks     ? "`" + name + "` along axis " + std::to_string(j)
+                                        : ""};
       });
     }
     if (!stacks)
@@ -296,7 +322,8 @@ Ref Walker::splitOf(const std::vector<Argument> &args, Span span) {
   if (!parts || *parts < 1 || *parts > 4096) {
     if (modular && isInteger(a[1].value))
       throw Quiet();
-    fail(Kind::NotCompileTime, "the number of parts is known at compile time, and at least 1", {{a[1].span, "this is " + describe(a[1].value)}});
+    fail(Kind::NotCompileTime, "the number of parts is known at compile time, and at least 1",
+         {{a[1].span, "this is " + describe(a[1].value)}});
   }
   if (x->axes.empty())
     fail(Kind::RankMismatch, "`split` of a scalar", {{a[0].span, "this is " + describe(x)}});
@@ -304,12 +331,18 @@ Ref Walker::splitOf(const std::vector<Argument> &args, Span span) {
   if (x->axes[axis].group)
     fail(Kind::RankGroup, "`split` along an axis of `...`", {{a[0].span, "this is " + describe(x)}});
   const Polynomial extent = x->axes[axis].size;
-  require(Relation::Zero, remainder(extent, Polynomial(*parts)), a[0].span, 1200, [&](const std::string &example) {
-    return Diagnostic{Kind::DimensionMismatch,
-                      "`split` into " + std::to_string(*parts) + " parts of " + (a[2].value ? "axis " + std::to_string(axis) : "the last axis") +
-                          ", " + extent.text() + ", leaves a rest" + (example.empty() ? "" : " (for " + example + ")"),
-                      {{a[0].span, "this is " + describe(x)}}, {}, ""};
-  }, true);
+  require(
+      Relation::Zero, remainder(extent, Polynomial(*parts)), a[0].span, 1200,
+      [&](const std::string &example) {
+        return Diagnostic{Kind::DimensionMismatch,
+                          "`split` into " + std::to_string(*parts) + " parts of " +
+                              (a[2].value ? "axis " + std::to_string(axis) : "the last axis") + ", " + extent.text() +
+                              ", leaves a rest" + (example.empty() ? "" : " (for " + example + ")"),
+                          {{a[0].span, "this is " + describe(x)}},
+                          {},
+                          ""};
+      },
+      true);
   Polynomial length = floorDivide(extent, Polynomial(*parts));
   Axes axes = x->axes;
   axes[axis] = {length, false};
@@ -339,7 +372,8 @@ Ref Walker::unstackOf(const std::vector<Argument> &args, Span span) {
   if (!count) {
     if (modular)
       throw Quiet();
-    fail(Kind::NotASize, "`unstack` needs an axis of known size, this is " + text(x->axes[axis]), {{a[0].span, "this is " + describe(x)}});
+    fail(Kind::NotASize, "`unstack` needs an axis of known size, this is " + text(x->axes[axis]),
+         {{a[0].span, "this is " + describe(x)}});
   }
   if (*count > 4096)
     fail(Kind::UnrollSize, "`unstack` into " + std::to_string(*count) + " tensors", {{span, "at most 4096"}});
@@ -477,7 +511,8 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
         row.push_back(integer(int64_t(i)));
       for (auto &l : lists) {
         if (l.size() != lists[0].size())
-          fail(Kind::TypeMismatch, "`zip` of lists of different lengths", {{span, std::to_string(lists[0].size()) + " and " + std::to_string(l.size())}});
+          fail(Kind::TypeMismatch, "`zip` of lists of different lengths",
+               {{span, std::to_string(lists[0].size()) + " and " + std::to_string(l.size())}});
         row.push_back(l[i]);
       }
       std::vector<std::string> names(row.size());
@@ -489,7 +524,8 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
     auto a = arrange(name, args, {"condition", "text"}, 1, span);
     if (auto known = truth(a[0].value)) {
       if (!*known)
-        fail(Kind::Assertion, a[1].value && a[1].value->kind == Entity::Kind::String ? a[1].value->text : "this does not hold",
+        fail(Kind::Assertion,
+             a[1].value && a[1].value->kind == Entity::Kind::String ? a[1].value->text : "this does not hold",
              {{span, "false at compile time"}});
     } else if (expanding()) {
       notSupported("an `assert` on values known at run time", span);
@@ -500,7 +536,8 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
     Argument n = arrange(name, args, {"n"}, 1, span)[0];
     auto value = constant(n.value);
     if (!test || frame != top || !value)
-      fail(Kind::MisplacedStatement, "`seed(n)` stands in a test, with a number", {{span, ""}}, "an entry takes a parameter `seed: u64`");
+      fail(Kind::MisplacedStatement, "`seed(n)` stands in a test, with a number", {{span, ""}},
+           "an entry takes a parameter `seed: u64`");
     test->seed = uint64_t(*value);
     seed = emit.integer(Scalar::U64, *value);
     return checker.bad;
@@ -512,10 +549,17 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
     if (!shape || shape->axes.empty() || shape->axes.back().group)
       throw Quiet();
     Polynomial k = hyper[0].second->integer, extent = shape->axes.back().size;
-    require(Relation::NonNegative, extent - k, args[0].span, 1300, [&](const std::string &example) {
-      return Diagnostic{Kind::WhereViolated, "`topk` takes " + k.text() + " of " + extent.text() + (example.empty() ? "" : " (for " + example + ")"),
-                        {{args[0].span, "this is " + describe(args[0].value)}}, {}, ""};
-    }, true);
+    require(
+        Relation::NonNegative, extent - k, args[0].span, 1300,
+        [&](const std::string &example) {
+          return Diagnostic{Kind::WhereViolated,
+                            "`topk` takes " + k.text() + " of " + extent.text() +
+                                (example.empty() ? "" : " (for " + example + ")"),
+                            {{args[0].span, "this is " + describe(args[0].value)}},
+                            {},
+                            ""};
+        },
+        true);
     Axes axes = shape->axes;
     axes.back() = {k, false};
     return record({tensorType(shape->element, axes), tensorType(Element::I32, axes)}, {"", ""});

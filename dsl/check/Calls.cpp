@@ -29,9 +29,7 @@ static std::string quoted(const std::vector<std::string> &names) {
   return out.empty() ? "none" : out;
 }
 
-static bool holdsTensor(Ref e) {
-  return isTensor(e) || std::any_of(e->items.begin(), e->items.end(), holdsTensor);
-}
+static bool holdsTensor(Ref e) { return isTensor(e) || std::any_of(e->items.begin(), e->items.end(), holdsTensor); }
 
 /// Which parameter each argument is for, by name or position.
 static std::vector<std::string> namesOf(const std::vector<ast::Parameter> &parameters) {
@@ -111,7 +109,8 @@ Bindings Walker::compileTimeArguments(const ast::Decl *callee, const FileScope *
         fail(Kind::NotCompileTime, "`" + p.name.text + "` of `" + callee->name.text + "` must be known at compile time",
              {{at, "this is computed at run time"}, {p.span, "declared here"}});
       if (!fits)
-        fail(Kind::TypeMismatch, "`" + p.name.text + "` of `" + callee->name.text + "` is " + std::string(nacre::name(element)),
+        fail(Kind::TypeMismatch,
+             "`" + p.name.text + "` of `" + callee->name.text + "` is " + std::string(nacre::name(element)),
              {{at, "this is " + describe(value)}, {p.span, "declared here"}});
       if (element == Element::Int && isTensor(value)) { // differs between cases of a condition that is unknown here
         const Atom *atom = freshAtom(AtomKind::Name, p.name.text);
@@ -123,8 +122,9 @@ Bindings Walker::compileTimeArguments(const ast::Decl *callee, const FileScope *
         if (auto number = value->integer.constant())
           value = real(double(*number));
     } else if (p.type && p.type->form == ast::Type::Form::Function) {
-      auto callable = {Entity::Kind::Function, Entity::Kind::Lambda, Entity::Kind::FunctionType, Entity::Kind::Builtin,
-                       Entity::Kind::Layer, Entity::Kind::Instance, Entity::Kind::Method};
+      auto callable = {Entity::Kind::Function, Entity::Kind::Lambda, Entity::Kind::FunctionType,
+                       Entity::Kind::Builtin,  Entity::Kind::Layer,  Entity::Kind::Instance,
+                       Entity::Kind::Method};
       if (std::find(callable.begin(), callable.end(), value->kind) == callable.end())
         fail(Kind::TypeMismatch, "`" + p.name.text + "` of `" + callee->name.text + "` is a function",
              {{at, "this is " + describe(value)}, {p.span, "declared here"}});
@@ -174,7 +174,8 @@ void Walker::bindType(const ast::Type *written, Ref value, Bound &bound, Span sp
         if (found != value->names.end())
           at = size_t(found - value->names.begin());
         else if (at < value->names.size() && !value->names[at].empty())
-          fail(Kind::UnknownField, what + " needs a field `" + field.name.text + "`", {{span, "this is " + describe(value)}});
+          fail(Kind::UnknownField, what + " needs a field `" + field.name.text + "`",
+               {{span, "this is " + describe(value)}});
       }
       if (at >= value->items.size())
         fail(Kind::TypeMismatch, what + " needs a record of " + std::to_string(type->fields.size()) + " fields",
@@ -199,7 +200,8 @@ void Walker::bindType(const ast::Type *written, Ref value, Bound &bound, Span sp
   bool adapts = wanted == got || (got == Family::Integer && wanted == Family::Real &&
                                   (shape->literal || shape->element == Element::Int));
   if (!adapts)
-    fail(Kind::TypeMismatch, what + " is " + std::string(nacre::name(element)) + ", not " + std::string(nacre::name(shape->element)),
+    fail(Kind::TypeMismatch,
+         what + " is " + std::string(nacre::name(element)) + ", not " + std::string(nacre::name(shape->element)),
          {{span, "this is " + describe(value)}, {type->span, "declared here"}},
          "write `" + std::string(nacre::name(element)) + "(...)` to convert");
   const Axes &axes = shape->axes;
@@ -290,7 +292,8 @@ void Walker::solve(const Later &l, Bound &bound) {
     auto factor = parts ? parts->first.constant() : std::nullopt;
     if (factor != 1 && factor != -1)
       fail(Kind::UnsolvedDimension, "`" + name + "` cannot be found from `" + written + "`",
-           {{l.span, "axis " + std::to_string(l.number) + " is " + text(l.axis)}, {e->span, "not of the form name + constant"}},
+           {{l.span, "axis " + std::to_string(l.number) + " is " + text(l.axis)},
+            {e->span, "not of the form name + constant"}},
            "use `" + name + "` alone in another parameter, or make it a compile-time parameter");
     Polynomial value = (l.axis.size - parts->second) * Polynomial(*factor);
     bound.scope->bind(name, integer(value));
@@ -329,7 +332,9 @@ std::string Walker::boundText(const ast::Expr *w, Scope *inner) {
 }
 
 static std::string describeDecl(const ast::Decl *decl) {
-  std::string what = decl->kind == ast::DeclKind::Layer ? "layer " : decl->kind == ast::DeclKind::Entry ? "entry " : "fn ";
+  std::string what = decl->kind == ast::DeclKind::Layer   ? "layer "
+                     : decl->kind == ast::DeclKind::Entry ? "entry "
+                                                          : "fn ";
   return what + decl->name.text;
 }
 
@@ -367,9 +372,10 @@ Walker::Bound Walker::bindCall(const Signature &s, const FileScope *file, const 
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       std::string near = nearest(name, names);
       fail(Kind::UnknownArgument,
-           name.empty() ? "`" + calleeName + "` takes " + std::to_string(names.size()) +
-                              (names.size() == 1 ? " argument" : " arguments") + ", this is number " + std::to_string(i + 1)
-                        : "`" + calleeName + "` has no argument `" + name + "`",
+           name.empty()
+               ? "`" + calleeName + "` takes " + std::to_string(names.size()) +
+                     (names.size() == 1 ? " argument" : " arguments") + ", this is number " + std::to_string(i + 1)
+               : "`" + calleeName + "` has no argument `" + name + "`",
            {{args[i].span, ""}, {s.decl->name.span, "declared here"}},
            near.empty() ? "its arguments are " + quoted(names) : "`" + near + "` is close");
     }
@@ -395,11 +401,14 @@ Walker::Bound Walker::bindCall(const Signature &s, const FileScope *file, const 
   };
   for (const ast::Parameter &p : *s.parameters) {
     if (!bound.given.count(p.name.text) && p.initial)
-      inCallee([&] { bound.given[p.name.text] = {p.name.text, sound(evaluate(p.initial, bound.scope)), p.initial->span}; });
+      inCallee(
+          [&] { bound.given[p.name.text] = {p.name.text, sound(evaluate(p.initial, bound.scope)), p.initial->span}; });
     auto found = bound.given.find(p.name.text);
     if (found == bound.given.end())
       fail(Kind::MissingArgument, "`" + calleeName + "` needs `" + p.name.text + "`",
-           {{span, args.empty() ? "no argument given" : std::to_string(args.size()) + (args.size() == 1 ? " argument given" : " arguments given")},
+           {{span, args.empty()
+                       ? "no argument given"
+                       : std::to_string(args.size()) + (args.size() == 1 ? " argument given" : " arguments given")},
             {p.span, "declared here"}});
     if (isPlain(p.type, "int") && isInteger(found->second.value)) {
       bound.scope->bind(p.name.text, found->second.value);
@@ -414,7 +423,8 @@ Walker::Bound Walker::bindCall(const Signature &s, const FileScope *file, const 
         bindType(p.type, a.value, bound, a.span, "`" + p.name.text + "` of `" + calleeName + "`", later);
     }
   });
-  // Proofs belong to the caller: its file for the place, its declaration for the hint; names of the extents to the callee.
+  // Proofs belong to the caller: its file for the place, its declaration for the hint; names of the extents to the
+  // callee.
   for (const Later &l : later)
     inCallee([&] { solve(l, bound); });
   return bound;
@@ -443,7 +453,8 @@ void Walker::checkClauses(const Signature &s, Bound &bound, Span span, const std
     auto make = [&](const std::string &example) {
       std::string numbers;
       if (auto *b = as<ast::BinaryExpr>(c.expression); b && c.form != Clause::Form::Plain) {
-        static const char *const operators[] = {"^", "*", "/", "//", "%", "+", "-", "..", "<", "<=", ">", ">=", "==", "!="};
+        static const char *const operators[] = {"^",  "*", "/",  "//", "%",  "+",  "-",
+                                                "..", "<", "<=", ">",  ">=", "==", "!="};
         if (size_t(b->op) < std::size(operators)) {
           frame = bound.frame;
           try {
@@ -466,27 +477,43 @@ void Walker::checkClauses(const Signature &s, Bound &bound, Span span, const std
         if (auto found = bound.origin.find(id->name); found != bound.origin.end())
           labels.push_back(found->second);
       labels.push_back({c.expression->span, "stated here"});
-      bool mayState = decl && (decl->kind == ast::DeclKind::Function || decl->kind == ast::DeclKind::Layer ||
-                               decl->kind == ast::DeclKind::Entry) && numbers.empty();
-      return Diagnostic{Kind::WhereViolated, "`" + calleeName + "` needs `" + written + "`" + numbers, labels, {},
+      bool mayState = decl &&
+                      (decl->kind == ast::DeclKind::Function || decl->kind == ast::DeclKind::Layer ||
+                       decl->kind == ast::DeclKind::Entry) &&
+                      numbers.empty();
+      return Diagnostic{Kind::WhereViolated,
+                        "`" + calleeName + "` needs `" + written + "`" + numbers,
+                        labels,
+                        {},
                         mayState ? "state it: `where " + written + "` in " + describeDecl(decl) : ""};
     };
     switch (c.form) {
     case Clause::Form::Remainder: {
-      require(Relation::NonNegative, c.modulus - 1, span, tag + 50, [&](const std::string &) {
-        return Diagnostic{Kind::NotPositive, "division by " + c.modulus.text() + ", which may be less than 1",
-                          {{span, "in this call"}, {c.expression->span, "stated here"}}, {}, ""};
-      }, true);
+      require(
+          Relation::NonNegative, c.modulus - 1, span, tag + 50,
+          [&](const std::string &) {
+            return Diagnostic{Kind::NotPositive,
+                              "division by " + c.modulus.text() + ", which may be less than 1",
+                              {{span, "in this call"}, {c.expression->span, "stated here"}},
+                              {},
+                              ""};
+          },
+          true);
       require(Relation::Zero, remainder(c.value, c.modulus), span, tag, make, true, c.modulus);
       break;
     }
-    case Clause::Form::Zero: require(Relation::Zero, c.value, span, tag, make, true); break;
-    case Clause::Form::NonNegative: require(Relation::NonNegative, c.value, span, tag, make, true); break;
+    case Clause::Form::Zero:
+      require(Relation::Zero, c.value, span, tag, make, true);
+      break;
+    case Clause::Form::NonNegative:
+      require(Relation::NonNegative, c.value, span, tag, make, true);
+      break;
     case Clause::Form::Plain:
       if (auto value = truth(c.plain); value == false)
         throw Problem{make("")};
       break;
-    case Clause::Form::Definition: break;
+    case Clause::Form::Definition:
+      break;
     }
   }
   for (const Condition &condition : inherited) {
@@ -567,22 +594,27 @@ Ref Walker::call(const Signature &s, const FileScope *file, const Bindings &hype
       const Axis &extent = part->axes[axis];
       if (extent.group || !s.result)
         continue;
-      require(Relation::NonNegative, extent.size - 1, span, tag, [&](const std::string &example) {
-        std::string values;
-        for (const auto &[name, value] : bound.scope->bindings())
-          if (isInteger(value) && !value->group && value->integer.isConstant())
-            values += (values.empty() ? "" : ", ") + name + " = " + value->integer.text();
-        std::vector<Label> labels = {{span, values.empty() ? "must be at least 1" : values}};
-        for (const char *name : {"h", "w", "t"})
-          if (auto found = bound.origin.find(name); found != bound.origin.end()) {
-            labels.push_back(found->second);
-            break;
-          }
-        return Diagnostic{Kind::NegativeSize,
-                          "axis " + std::to_string(axis) + " of the result of `" + s.decl->name.text + "` has size " +
-                              text(extent) + (example.empty() ? "" : " (for " + example + ")"),
-                          labels, {}, "use a larger input, a smaller window, or padding"};
-      }, true);
+      require(
+          Relation::NonNegative, extent.size - 1, span, tag,
+          [&](const std::string &example) {
+            std::string values;
+            for (const auto &[name, value] : bound.scope->bindings())
+              if (isInteger(value) && !value->group && value->integer.isConstant())
+                values += (values.empty() ? "" : ", ") + name + " = " + value->integer.text();
+            std::vector<Label> labels = {{span, values.empty() ? "must be at least 1" : values}};
+            for (const char *name : {"h", "w", "t"})
+              if (auto found = bound.origin.find(name); found != bound.origin.end()) {
+                labels.push_back(found->second);
+                break;
+              }
+            return Diagnostic{Kind::NegativeSize,
+                              "axis " + std::to_string(axis) + " of the result of `" + s.decl->name.text +
+                                  "` has size " + text(extent) + (example.empty() ? "" : " (for " + example + ")"),
+                              labels,
+                              {},
+                              "use a larger input, a smaller window, or padding"};
+          },
+          true);
     }
   if (!expanding())
     return result;
@@ -610,8 +642,8 @@ bool Walker::dependsOnIndices(Ref e) const {
 void Walker::enterCall(Span span) {
   work(span);
   if (depth >= deepestCall)
-    fail(Kind::Recursion, "calls are nested more than " + std::to_string(deepestCall) + " deep", {{span, "reached here"}},
-         "a function passed to itself, or a chain of definitions that is far too long");
+    fail(Kind::Recursion, "calls are nested more than " + std::to_string(deepestCall) + " deep",
+         {{span, "reached here"}}, "a function passed to itself, or a chain of definitions that is far too long");
   ++depth;
 }
 
@@ -731,13 +763,23 @@ Ref Walker::keepCall(const Signature &s, Bound &bound, Span span, const std::str
 }
 
 // ---- what can be called --------------------------------------------------------------------------------------------
-Ref Walker::invoke(Instance &instance, const ast::Decl *method, const std::vector<Argument> &args, Span span) {
+Bindings Walker::methodArguments(Ref method, Span span, Scope *inner) {
+  if (method->applied)
+    return method->hyper;
+  if (signatureOf(method->decl).compileTime->empty())
+    return {};
+  return compileTimeArguments(method->decl, method->file, {}, span, inner);
+}
+
+Ref Walker::invoke(Instance &instance, const ast::Decl *method, const std::vector<Argument> &args, Span span,
+                   const Bindings &own) {
   Modular &known = checker.modular(instance.decl, instance.file);
   if (known.state == Modular::State::Bad)
     throw Quiet();
   const std::string &methodName = method->kind == ast::DeclKind::Layer ? "forward" : method->name.text;
   Signature s = signatureOf(method);
-  std::string shown = "`" + (instance.path.empty() ? instance.decl->name.text : instance.path) + "` = " + instance.decl->name.text;
+  std::string shown =
+      "`" + (instance.path.empty() ? instance.decl->name.text : instance.path) + "` = " + instance.decl->name.text;
   if (!instance.hyper.empty()) {
     shown += "[";
     for (size_t i = 0; i < instance.hyper.size(); ++i)
@@ -747,7 +789,9 @@ Ref Walker::invoke(Instance &instance, const ast::Decl *method, const std::vecto
   static const std::vector<Condition> none;
   auto found = known.conditions.find(methodName);
   instance.called = true;
-  Ref result = call(s, instance.file, instance.hyper, args, span, &instance,
+  Bindings hyper = instance.hyper;
+  hyper.insert(hyper.end(), own.begin(), own.end());
+  Ref result = call(s, instance.file, hyper, args, span, &instance,
                     found == known.conditions.end() ? none : found->second, shown);
   if (expanding() && instance.model && !instance.listed && methodName == "forward") {
     instance.listed = true;
@@ -792,10 +836,15 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
   }
   case Entity::Kind::Method: {
     if (f->instance)
-      return invoke(*f->instance, f->decl, args, span);
+      return invoke(*f->instance, f->decl, args, span, methodArguments(f, span, inner));
     Modular &known = *info; // a method of the layer being walked, by name
-    return call(signatureOf(f->decl), frame->file, {frame->root->bindings().begin(), frame->root->bindings().end()}, args,
-                span, nullptr, known.conditions[f->decl->name.text], "`" + f->decl->name.text + "`");
+    Bindings hyper;
+    for (const Scope *s = frame->root; s; s = s->parent())
+      hyper.insert(hyper.begin(), s->bindings().begin(), s->bindings().end());
+    for (const auto &binding : methodArguments(f, span, inner))
+      hyper.push_back(binding);
+    return call(signatureOf(f->decl), frame->file, hyper, args, span, nullptr, known.conditions[f->decl->name.text],
+                "`" + f->decl->name.text + "`");
   }
   case Entity::Kind::Function: {
     auto *function = static_cast<const ast::FunctionDecl *>(f->decl);
@@ -814,7 +863,9 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
     Bound bound{scope(nullptr), newFrame(f->file, nullptr), {}, {}};
     std::vector<Later> later;
     if (args.size() != f->type->inputs.size())
-      fail(Kind::MissingArgument, "this function takes " + std::to_string(f->type->inputs.size()) + " arguments, not " + std::to_string(args.size()),
+      fail(Kind::MissingArgument,
+           "this function takes " + std::to_string(f->type->inputs.size()) + " arguments, not " +
+               std::to_string(args.size()),
            {{span, ""}, {f->type->span, "declared here"}});
     for (size_t i = 0; i < args.size(); ++i)
       bindType(f->type->inputs[i], args[i].value, bound, args[i].span, "the argument", later);
@@ -823,7 +874,8 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
   case Entity::Kind::Lambda: {
     if (args.size() != f->lambda->pattern.slots.size())
       fail(Kind::MissingArgument,
-           "this function takes " + std::to_string(f->lambda->pattern.slots.size()) + " arguments, not " + std::to_string(args.size()),
+           "this function takes " + std::to_string(f->lambda->pattern.slots.size()) + " arguments, not " +
+               std::to_string(args.size()),
            {{span, ""}, {f->lambda->span, "written here"}});
     enterCall(span);
     Scope *body = scope(f->scope);
@@ -842,11 +894,14 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
       throw;
     }
   }
-  case Entity::Kind::Builtin: return builtin(f->text, f->hyper, args, span);
+  case Entity::Kind::Builtin:
+    return builtin(f->text, f->hyper, args, span);
   case Entity::Kind::List:
   case Entity::Kind::Members:
     fail(Kind::NotCallable, "a list of layers is applied with `|>` or a `for`", {{calleeExpr->span, "this is a list"}});
-  default: fail(Kind::NotCallable, "`" + flat(calleeExpr->span.text()) + "` is not a function", {{calleeExpr->span, "this is " + describe(f)}});
+  default:
+    fail(Kind::NotCallable, "`" + flat(calleeExpr->span.text()) + "` is not a function",
+         {{calleeExpr->span, "this is " + describe(f)}});
   }
 }
 

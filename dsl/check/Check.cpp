@@ -31,7 +31,10 @@ Modular &Checker::modular(const ast::Decl *decl, const FileScope *file) {
   Modular &info = infos[decl];
   if (info.state == Modular::State::Open) {
     info.state = Modular::State::Bad;
-    throw Problem{{Kind::Recursion, "`" + decl->name.text + "` uses itself", {{decl->name.span, "declared here"}}, {},
+    throw Problem{{Kind::Recursion,
+                   "`" + decl->name.text + "` uses itself",
+                   {{decl->name.span, "declared here"}},
+                   {},
                    "repeat with a list of layers or a `for` loop"}};
   }
   if (info.state != Modular::State::New)
@@ -64,13 +67,20 @@ Ref Checker::constantValue(const ast::ConstantDecl *decl, const FileScope *file)
   if (state.value)
     return state.value;
   if (state.open)
-    throw Problem{{Kind::Recursion, "`" + decl->name.text + "` uses itself", {{decl->name.span, "declared here"}}, {}, "give it a value"}};
+    throw Problem{{Kind::Recursion,
+                   "`" + decl->name.text + "` uses itself",
+                   {{decl->name.span, "declared here"}},
+                   {},
+                   "give it a value"}};
   state.open = true;
   Walker walker(*this, decl, file, false);
   Ref value = walker.evaluateAlone(decl->value);
   if (hasTensor(value)) {
-    walker.report({Kind::NotCompileTime, "the value of `" + decl->name.text + "` is computed at run time", {{decl->value->span, "this is " + describe(value)}},
-                   {}, "a constant is a number, a string, or a list of them"});
+    walker.report({Kind::NotCompileTime,
+                   "the value of `" + decl->name.text + "` is computed at run time",
+                   {{decl->value->span, "this is " + describe(value)}},
+                   {},
+                   "a constant is a number, a string, or a list of them"});
     value = bad;
   }
   for (const auto &[name, text] : options.settings) {
@@ -90,8 +100,11 @@ Ref Checker::constantValue(const ast::ConstantDecl *decl, const FileScope *file)
       end = const_cast<char *>(text.c_str()) + text.size();
     }
     if (!end || *end || text.empty()) {
-      walker.report({Kind::TypeMismatch, "`--set " + name + "=" + text + "` does not fit `" + name + "`",
-                     {{decl->value->span, "this is " + describe(value)}}, {}, "a constant keeps the type of its value"});
+      walker.report({Kind::TypeMismatch,
+                     "`--set " + name + "=" + text + "` does not fit `" + name + "`",
+                     {{decl->value->span, "this is " + describe(value)}},
+                     {},
+                     "a constant keeps the type of its value"});
       continue;
     }
     value = &replaced;
@@ -104,7 +117,11 @@ ModelState *Checker::model(const ast::ModelDecl *decl, const FileScope *file) {
   auto [slot, added] = modelOf.emplace(decl, nullptr);
   if (!added) {
     if (!slot->second)
-      throw Problem{{Kind::Recursion, "`" + decl->name.text + "` uses itself", {{decl->name.span, "declared here"}}, {}, "a model is a layer of its own"}};
+      throw Problem{{Kind::Recursion,
+                     "`" + decl->name.text + "` uses itself",
+                     {{decl->name.span, "declared here"}},
+                     {},
+                     "a model is a layer of its own"}};
     return slot->second;
   }
   Walker walker(*this, decl, file, false);
@@ -119,13 +136,15 @@ ModelState *Checker::model(const ast::ModelDecl *decl, const FileScope *file) {
     return &state;
   try {
     if (value->kind != Entity::Kind::Layer)
-      walker.fail(Kind::NotALayer, "a model is one layer with its weights", {{decl->value->span, "this is " + describe(value)}},
+      walker.fail(Kind::NotALayer, "a model is one layer with its weights",
+                  {{decl->value->span, "this is " + describe(value)}},
                   "write `model " + decl->name.text + " = SomeLayer[...]`");
     auto *layer = static_cast<const ast::LayerDecl *>(value->decl);
     Modular &info = modular(layer, value->file);
     state.root->decl = layer;
     state.root->file = value->file;
-    state.root->hyper = value->applied ? value->hyper : walker.compileTimeArguments(layer, value->file, {}, decl->value->span, nullptr);
+    state.root->hyper =
+        value->applied ? value->hyper : walker.compileTimeArguments(layer, value->file, {}, decl->value->span, nullptr);
     state.root->span = decl->name.span;
     state.root->model = state.number;
     state.bad = info.state == Modular::State::Bad;
@@ -157,12 +176,23 @@ void Checker::checkModular() {
       }
       switch (decl->kind) {
       case ast::DeclKind::Function:
-      case ast::DeclKind::Layer: modular(decl, main); break;
-      case ast::DeclKind::Constant: constantValue(static_cast<const ast::ConstantDecl *>(decl), main); break;
-      case ast::DeclKind::Model: model(static_cast<const ast::ModelDecl *>(decl), main); break;
-      case ast::DeclKind::Train: walker.notSupported("`train`", decl->name.span); break;
-      case ast::DeclKind::Data: walker.notSupported("`data`", decl->name.span); break;
-      default: break; // entries and tests are expanded later; `grad` says nothing about them
+      case ast::DeclKind::Layer:
+        modular(decl, main);
+        break;
+      case ast::DeclKind::Constant:
+        constantValue(static_cast<const ast::ConstantDecl *>(decl), main);
+        break;
+      case ast::DeclKind::Model:
+        model(static_cast<const ast::ModelDecl *>(decl), main);
+        break;
+      case ast::DeclKind::Train:
+        walker.notSupported("`train`", decl->name.span);
+        break;
+      case ast::DeclKind::Data:
+        walker.notSupported("`data`", decl->name.span);
+        break;
+      default:
+        break; // entries and tests are expanded later; `grad` says nothing about them
       }
     } catch (Problem &p) {
       walker.report(std::move(p.diagnostic));
@@ -172,7 +202,11 @@ void Checker::checkModular() {
   for (const auto &[name, text] : options.settings) {
     auto found = main->own.find(name);
     if (found == main->own.end() || found->second.decl->kind != ast::DeclKind::Constant)
-      diagnostics.report({Kind::UnknownSetting, "`--set " + name + "=" + text + "`: the file declares no constant `" + name + "`", {}, {}, ""});
+      diagnostics.report({Kind::UnknownSetting,
+                          "`--set " + name + "=" + text + "`: the file declares no constant `" + name + "`",
+                          {},
+                          {},
+                          ""});
   }
 }
 
@@ -208,7 +242,8 @@ std::unique_ptr<Program> Checker::check(const std::string &path) {
   return diagnostics.failed() ? nullptr : std::move(program);
 }
 
-std::unique_ptr<Program> check(SourceManager &sources, const std::string &path, const CheckOptions &options, Diagnostics &diagnostics) {
+std::unique_ptr<Program> check(SourceManager &sources, const std::string &path, const CheckOptions &options,
+                               Diagnostics &diagnostics) {
   Checker checker(sources, options, diagnostics);
   return checker.check(path);
 }

@@ -23,7 +23,7 @@ struct ModelState {
   uint32_t number = 0; // in Program::models
   bool bad = false;
   std::string testName;
-  std::vector<Weight> weights;                       // by order of creation
+  std::vector<Weight> weights; // by order of creation
 };
 
 class Checker {

@@ -25,9 +25,10 @@ const Term *Walker::seedTerm(Span span) {
   if (test && emit.body == &test->body)
     return seed = emit.integer(Scalar::U64, 0);
   if (entry && emit.body == &entry->body)
-    fail(Kind::MissingSeed, "`" + entry->name + "` draws and has no `seed: u64`", {{span, "drawn here"}, {entry->span, "this entry"}},
-         "add a parameter `seed: u64`");
-  fail(Kind::NotSupported, "a draw inside a function marked @keep is not supported yet", {{span, "drawn here"}}, "draw outside it");
+    fail(Kind::MissingSeed, "`" + entry->name + "` draws and has no `seed: u64`",
+         {{span, "drawn here"}, {entry->span, "this entry"}}, "add a parameter `seed: u64`");
+  fail(Kind::NotSupported, "a draw inside a function marked @keep is not supported yet", {{span, "drawn here"}},
+       "draw outside it");
 }
 
 Ref Walker::draw(const std::string &name, const std::vector<Argument> &args, Span span) {
@@ -44,14 +45,16 @@ Ref Walker::draw(const std::string &name, const std::vector<Argument> &args, Spa
     if (family(shape->element) == Family::Real)
       element = shape->element;
   } else {
-    fail(Kind::NotASize, "`" + name + "` needs a list of sizes, or a tensor whose shape is taken", {{a[0].span, "this is " + describe(a[0].value)}});
+    fail(Kind::NotASize, "`" + name + "` needs a list of sizes, or a tensor whose shape is taken",
+         {{a[0].span, "this is " + describe(a[0].value)}});
   }
   for (int i : {1, 2})
     if (a[size_t(i)].value) {
       auto shape = shapeOf(sound(a[size_t(i)].value));
       Family f = shape ? family(shape->element) : Family::Text;
       if (!shape || !shape->axes.empty() || (f != Family::Real && f != Family::Integer))
-        fail(Kind::TypeMismatch, "`" + name + "` needs a number here", {{a[size_t(i)].span, "this is " + describe(a[size_t(i)].value)}});
+        fail(Kind::TypeMismatch, "`" + name + "` needs a number here",
+             {{a[size_t(i)].span, "this is " + describe(a[size_t(i)].value)}});
     }
   if (!expanding())
     return tensorType(element, std::move(axes));
@@ -78,7 +81,8 @@ Ref Walker::draw(const std::string &name, const std::vector<Argument> &args, Spa
   uint64_t key = keyOf(path, ordinals[path]++);
   // In the equation of a caller every element would draw the same number: refused rather than surprising.
   if (inEquation)
-    fail(Kind::NotSupported, "a draw inside an index equation is not supported yet", {{span, ""}}, "draw a whole tensor first: `let u = uniform([n])`");
+    fail(Kind::NotSupported, "a draw inside an index equation is not supported yet", {{span, ""}},
+         "draw a whole tensor first: `let u = uniform([n])`");
   std::vector<Index> indices = Emitter::indicesFor(extentsOf(axes));
   Polynomial position(0);
   for (const Index &index : indices)
@@ -86,7 +90,8 @@ Ref Walker::draw(const std::string &name, const std::vector<Argument> &args, Spa
   Scalar type = scalarOf(element);
   constexpr double unit = 1.0 / 16777216.0; // 2^-24
   auto bits = [&](const Polynomial &counter) {
-    const Term *drawn = emit.apply(Primitive::RandomBits, {from, emit.integer(Scalar::U64, int64_t(key)), emit.size(counter)});
+    const Term *drawn =
+        emit.apply(Primitive::RandomBits, {from, emit.integer(Scalar::U64, int64_t(key)), emit.size(counter)});
     return emit.cast(drawn, type);
   };
   auto times = [&](const Term *x, const Term *y) { return emit.apply(Primitive::Multiply, {x, y}); };
@@ -102,13 +107,17 @@ Ref Walker::draw(const std::string &name, const std::vector<Argument> &args, Spa
     value = times(radius, emit.apply(Primitive::Cos, {v}));
   }
   // low + (high - low)*u, or mean + std*z; what is not given costs nothing.
-  auto numberIs = [](Ref e, double x) { return !e || (e->kind == Entity::Kind::Real && e->real == x) || constant(e) == int64_t(x); };
+  auto numberIs = [](Ref e, double x) {
+    return !e || (e->kind == Entity::Kind::Real && e->real == x) || constant(e) == int64_t(x);
+  };
   const Term *offset = a[1].value && !numberIs(a[1].value, 0) ? termOf(a[1].value, type) : nullptr;
   const Term *scale = a[2].value && !numberIs(a[2].value, 1) ? termOf(a[2].value, type) : nullptr;
   if (!gaussian && offset) {
-    auto asNumber = [](Ref e) { return e->kind == Entity::Kind::Real ? std::optional(e->real)
-                                       : constant(e)                 ? std::optional(double(*constant(e)))
-                                                                     : std::nullopt; };
+    auto asNumber = [](Ref e) {
+      return e->kind == Entity::Kind::Real ? std::optional(e->real)
+             : constant(e)                 ? std::optional(double(*constant(e)))
+                                           : std::nullopt;
+    };
     auto low = asNumber(a[1].value), high = a[2].value ? asNumber(a[2].value) : std::optional(1.0);
     scale = low && high ? emit.real(type, *high - *low)
                         : emit.apply(Primitive::Subtract, {scale ? scale : emit.real(type, 1), offset});

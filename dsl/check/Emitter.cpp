@@ -189,9 +189,9 @@ std::vector<Index> Emitter::indicesFor(const std::vector<Polynomial> &extents) {
   static const char *const names[] = {"i", "j", "k", "l", "m", "n"};
   std::vector<Index> indices;
   for (const Polynomial &extent : extents)
-    indices.push_back({freshAtom(AtomKind::Index, indices.size() < 6 ? names[indices.size()]
-                                                                     : "i" + std::to_string(indices.size())),
-                       extent});
+    indices.push_back(
+        {freshAtom(AtomKind::Index, indices.size() < 6 ? names[indices.size()] : "i" + std::to_string(indices.size())),
+         extent});
   return indices;
 }
 std::vector<Subscript> Emitter::subscriptsFor(const std::vector<Index> &indices) {

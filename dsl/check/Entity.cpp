@@ -4,9 +4,9 @@
 namespace nacre {
 
 static const std::pair<std::string_view, Family> Elements[] = {
-    {"real", Family::Real},    {"f64", Family::Real},    {"f32", Family::Real},    {"f16", Family::Real},
-    {"bf16", Family::Real},    {"int", Family::Integer}, {"i64", Family::Integer}, {"i32", Family::Integer},
-    {"i8", Family::Integer},   {"u64", Family::Integer}, {"u8", Family::Integer},  {"bool", Family::Boolean},
+    {"real", Family::Real},  {"f64", Family::Real},    {"f32", Family::Real},    {"f16", Family::Real},
+    {"bf16", Family::Real},  {"int", Family::Integer}, {"i64", Family::Integer}, {"i32", Family::Integer},
+    {"i8", Family::Integer}, {"u64", Family::Integer}, {"u8", Family::Integer},  {"bool", Family::Boolean},
     {"str", Family::Text}};
 
 std::string_view name(Element element) { return Elements[size_t(element)].first; }
@@ -58,26 +58,40 @@ std::string describe(Ref e) {
   switch (e->kind) {
   case Entity::Kind::Tensor:
     return std::string(name(e->element)) + (e->axes.empty() ? "" : "[" + text(e->axes) + "]");
-  case Entity::Kind::Integer: return e->group ? "..." : e->integer.text();
+  case Entity::Kind::Integer:
+    return e->group ? "..." : e->integer.text();
   case Entity::Kind::Real: {
     std::ostringstream out;
     out << e->real;
     return out.str();
   }
-  case Entity::Kind::Boolean: return e->boolean ? "true" : "false";
-  case Entity::Kind::String: return "\"" + e->text + "\"";
-  case Entity::Kind::List: return describeList(e, '[', ']');
-  case Entity::Kind::Record: return describeList(e, '(', ')');
+  case Entity::Kind::Boolean:
+    return e->boolean ? "true" : "false";
+  case Entity::Kind::String:
+    return "\"" + e->text + "\"";
+  case Entity::Kind::List:
+    return describeList(e, '[', ']');
+  case Entity::Kind::Record:
+    return describeList(e, '(', ')');
   case Entity::Kind::Function:
-  case Entity::Kind::Method: return "fn " + e->decl->name.text;
-  case Entity::Kind::FunctionType: return "a function";
-  case Entity::Kind::Lambda: return "a function";
-  case Entity::Kind::Layer: return "layer " + e->decl->name.text;
-  case Entity::Kind::Instance: return "a layer";
-  case Entity::Kind::Members: return "a list of layers";
-  case Entity::Kind::Module: return "a module";
-  case Entity::Kind::Builtin: return "fn " + e->text;
-  case Entity::Kind::Bad: return "an expression in error";
+  case Entity::Kind::Method:
+    return "fn " + e->decl->name.text;
+  case Entity::Kind::FunctionType:
+    return "a function";
+  case Entity::Kind::Lambda:
+    return "a function";
+  case Entity::Kind::Layer:
+    return "layer " + e->decl->name.text;
+  case Entity::Kind::Instance:
+    return "a layer";
+  case Entity::Kind::Members:
+    return "a list of layers";
+  case Entity::Kind::Module:
+    return "a module";
+  case Entity::Kind::Builtin:
+    return "fn " + e->text;
+  case Entity::Kind::Bad:
+    return "an expression in error";
   }
   return "";
 }

@@ -53,8 +53,23 @@ private:
 
 struct Entity {
   enum class Kind : uint8_t {
-    Tensor, Integer, Real, Boolean, String, List, Record, Function, FunctionType, Lambda, Layer, Instance, Members,
-    Method, Module, Builtin, Bad
+    Tensor,
+    Integer,
+    Real,
+    Boolean,
+    String,
+    List,
+    Record,
+    Function,
+    FunctionType,
+    Lambda,
+    Layer,
+    Instance,
+    Members,
+    Method,
+    Module,
+    Builtin,
+    Bad
   };
   Kind kind = Kind::Bad;
 
@@ -65,28 +80,28 @@ struct Entity {
   const Term *term = nullptr; // a scalar inside an equation
   bool hollow = false;        // only its shape is known: the omitted argument of an initialiser
 
-  Polynomial integer;       // Integer
-  bool group = false;       // Integer: the rigid group in shape(x)
-  double real = 0;          // Real
-  bool boolean = false;     // Boolean
-  bool shadow = false;      // Bad: an index that is not bound yet
-  std::string text;         // String, Builtin (its name)
-  std::vector<Ref> items;   // List, Record
+  Polynomial integer;             // Integer
+  bool group = false;             // Integer: the rigid group in shape(x)
+  double real = 0;                // Real
+  bool boolean = false;           // Boolean
+  bool shadow = false;            // Bad: an index that is not bound yet
+  std::string text;               // String, Builtin (its name)
+  std::vector<Ref> items;         // List, Record
   std::vector<std::string> names; // Record; empty texts in a tuple
 
-  const ast::Decl *decl = nullptr;  // Function, Layer, Method
-  const FileScope *file = nullptr;  // where `decl` or `type` stands; Module
-  Bindings hyper;                   // Function, Layer: compile-time arguments
-  bool applied = false;             // Function, Layer: brackets were given
-  std::string label;                // Layer: `fc1: Linear`
-  Span span;                        // Layer with a label
-  const ast::Type *type = nullptr;  // FunctionType
+  const ast::Decl *decl = nullptr; // Function, Layer, Method
+  const FileScope *file = nullptr; // where `decl` or `type` stands; Module
+  Bindings hyper;                  // Function, Layer: compile-time arguments
+  bool applied = false;            // Function, Layer: brackets were given
+  std::string label;               // Layer: `fc1: Linear`
+  Span span;                       // Layer with a label
+  const ast::Type *type = nullptr; // FunctionType
   const ast::LambdaExpr *lambda = nullptr;
-  Scope *scope = nullptr;           // Lambda
-  Frame *frame = nullptr;           // Lambda
-  Instance *instance = nullptr;     // Instance; Method (null: of the layer being walked)
-  Ref member = nullptr;             // Members: the representative
-  Polynomial count;                 // Members
+  Scope *scope = nullptr;       // Lambda
+  Frame *frame = nullptr;       // Lambda
+  Instance *instance = nullptr; // Instance; Method (null: of the layer being walked)
+  Ref member = nullptr;         // Members: the representative
+  Polynomial count;             // Members
 };
 
 /// `real[n, 10]`, `(a: i32, b: real[n])`, `fn relu`: how messages print it.

@@ -6,9 +6,10 @@ namespace nacre {
 using ast::as;
 
 static const std::string_view CKeywords[] = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for",
-    "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
-    "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "model", "workspace"};
+    "auto",     "break",  "case",     "char",   "const",  "continue", "default", "do",     "double",   "else",
+    "enum",     "extern", "float",    "for",    "goto",   "if",       "inline",  "int",    "long",     "register",
+    "restrict", "return", "short",    "signed", "sizeof", "static",   "struct",  "switch", "typedef",  "union",
+    "unsigned", "void",   "volatile", "while",  "bool",   "true",     "false",   "model",  "workspace"};
 
 /// Only scalars and tensors of concrete types cross the C boundary.
 void Walker::requireConcrete(const ast::Type *written, bool result) {
@@ -16,16 +17,19 @@ void Walker::requireConcrete(const ast::Type *written, bool result) {
   if (type->form == ast::Type::Form::Record && result) {
     for (const ast::Field &field : type->fields) {
       if (field.name.text.empty())
-        fail(Kind::AbiType, "the results of an entry have names", {{field.type->span, "a tuple has none"}}, "write `(label: i32[n], prob: f32[n, 10])`");
+        fail(Kind::AbiType, "the results of an entry have names", {{field.type->span, "a tuple has none"}},
+             "write `(label: i32[n], prob: f32[n, 10])`");
       if (resolve(field.type)->form == ast::Type::Form::Record)
-        fail(Kind::AbiType, "a record of records cannot cross the C boundary", {{field.type->span, ""}}, "give each tensor a name of its own");
+        fail(Kind::AbiType, "a record of records cannot cross the C boundary", {{field.type->span, ""}},
+             "give each tensor a name of its own");
       requireConcrete(field.type, false);
     }
     return;
   }
   Element element;
   if (type->form != ast::Type::Form::Named)
-    fail(Kind::AbiType, "only scalars and tensors cross the C boundary", {{type->span, ""}}, result ? "" : "pass each field as an argument of its own");
+    fail(Kind::AbiType, "only scalars and tensors cross the C boundary", {{type->span, ""}},
+         result ? "" : "pass each field as an argument of its own");
   if (!elementNamed(type->name.text, element))
     return; // typeValue reports it
   if (element == Element::Real)
@@ -40,7 +44,8 @@ void Walker::requireConcrete(const ast::Type *written, bool result) {
     notSupported("`" + type->name.text + "` in an entry", type->span, "take `f32`");
   for (const ast::Dimension &d : type->dimensions)
     if (d.ellipsis || d.size->kind == ast::ExprKind::Hole)
-      fail(Kind::AbiType, "an entry has a fixed number of axes, each with a name or a number", {{d.span, ""}}, "name the dimension");
+      fail(Kind::AbiType, "an entry has a fixed number of axes, each with a name or a number", {{d.span, ""}},
+           "name the dimension");
 }
 
 static std::string oneLine(std::string_view text) {
@@ -61,7 +66,8 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
       if (!id || !frame->names.count(id->name))
         continue;
       const Atom *atom = nameAtom(id->name);
-      auto known = std::find_if(entry->dimensions.begin(), entry->dimensions.end(), [&](auto &x) { return x.atom == atom; });
+      auto known =
+          std::find_if(entry->dimensions.begin(), entry->dimensions.end(), [&](auto &x) { return x.atom == atom; });
       if (known != entry->dimensions.end())
         continue;
       DimensionName made;
@@ -83,19 +89,24 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
       }
       if (made.upper && *made.upper < made.lower)
         fail(Kind::WhereViolated, "no size `" + made.name + "` satisfies the `where` of `" + d->name.text + "`",
-             {{made.span, "between " + std::to_string(made.lower) + " and " + std::to_string(*made.upper)}}, "correct the bounds");
+             {{made.span, "between " + std::to_string(made.lower) + " and " + std::to_string(*made.upper)}},
+             "correct the bounds");
       if (!made.upper && checker.options.bounded)
-        report({Kind::UnboundedSize, "`" + made.name + "` of `" + d->name.text + "` has no bound, so memory cannot be planned",
-                {{made.span, "any size"}}, {}, "add `where " + made.name + " <= 64`, or the largest size that you need"});
+        report({Kind::UnboundedSize,
+                "`" + made.name + "` of `" + d->name.text + "` has no bound, so memory cannot be planned",
+                {{made.span, "any size"}},
+                {},
+                "add `where " + made.name + " <= 64`, or the largest size that you need"});
       entry->dimensions.push_back(std::move(made));
     }
   }
   for (const auto &[name, value] : frame->names) {
     const Atom *atom = nameAtom(name);
-    bool declared = std::any_of(entry->dimensions.begin(), entry->dimensions.end(), [&](auto &x) { return x.atom == atom; });
+    bool declared =
+        std::any_of(entry->dimensions.begin(), entry->dimensions.end(), [&](auto &x) { return x.atom == atom; });
     if (!declared && value == Polynomial(atom))
-      fail(Kind::UnsolvedDimension, "`" + name + "` never stands alone in an argument of `" + d->name.text + "`", {{d->name.span, ""}},
-           "an entry takes each dimension from one axis");
+      fail(Kind::UnsolvedDimension, "`" + name + "` never stands alone in an argument of `" + d->name.text + "`",
+           {{d->name.span, ""}}, "an entry takes each dimension from one axis");
   }
   for (const DimensionName &n : entry->dimensions)
     entry->guards.push_back({Polynomial(n.atom) - 1, false, n.name + " >= 1", n.span});
@@ -114,14 +125,18 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
       break;
     case Clause::Form::Remainder:
       require(Relation::NonNegative, c.modulus - 1, span, 1, [&](const std::string &) {
-        return Diagnostic{Kind::NotPositive, "division by " + c.modulus.text() + ", which may be less than 1", {{span, ""}}, {}, ""};
+        return Diagnostic{
+            Kind::NotPositive, "division by " + c.modulus.text() + ", which may be less than 1", {{span, ""}}, {}, ""};
       });
       entry->guards.push_back({remainder(c.value, c.modulus), true, text, span});
       break;
-    case Clause::Form::Definition: entry->guards.push_back({c.value - 1, false, text, span}); break;
+    case Clause::Form::Definition:
+      entry->guards.push_back({c.value - 1, false, text, span});
+      break;
     case Clause::Form::Plain:
       if (truth(c.plain) != true)
-        fail(Kind::WhereViolated, "`" + text + "` does not hold, or is no condition on sizes", {{span, ""}}, "compare dimensions");
+        fail(Kind::WhereViolated, "`" + text + "` does not hold, or is no condition on sizes", {{span, ""}},
+             "compare dimensions");
       break;
     }
   }
@@ -169,12 +184,14 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
     for (const ast::Attribute &a : d->attributes) {
       bool reading = a.name.text == "read", writing = a.name.text == "write";
       if (!reading && !writing && a.name.text != "private" && a.name.text != "fuse" && a.name.text != "unroll")
-        notSupported("`@" + a.name.text + "` on an entry", a.span, "an attribute is a promise; without it the program means the same");
+        notSupported("`@" + a.name.text + "` on an entry", a.span,
+                     "an attribute is a promise; without it the program means the same");
       if (reading || writing)
         for (const ast::Argument &arg : a.arguments) {
           if (arg.name.text.empty() || !arg.value)
-            fail(Kind::MissingArgument, "`@" + a.name.text + "` names an " + (reading ? "argument" : "result") + " and its codec", {{arg.span, ""}},
-                 "write `@" + a.name.text + "(image = png())`");
+            fail(Kind::MissingArgument,
+                 "`@" + a.name.text + "` names an " + (reading ? "argument" : "result") + " and its codec",
+                 {{arg.span, ""}}, "write `@" + a.name.text + "(image = png())`");
           std::string codec(arg.value->span.text());
           if (codec.ends_with("()")) // without settings a codec is its name
             codec.resize(codec.size() - 2);
@@ -185,18 +202,21 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
     std::map<std::string, Span> cNames;
     auto claimName = [&](const std::string &name, Span span, const std::string &what) {
       if (std::find(std::begin(CKeywords), std::end(CKeywords), name) != std::end(CKeywords))
-        fail(Kind::AbiName, "`" + name + "` cannot be the name of " + what + ": the C interface uses it", {{span, ""}}, "choose another name");
+        fail(Kind::AbiName, "`" + name + "` cannot be the name of " + what + ": the C interface uses it", {{span, ""}},
+             "choose another name");
       auto [slot, added] = cNames.emplace(name, span);
       if (!added)
-        fail(Kind::AbiName, "`" + name + "` names two things in the C interface of `" + d->name.text + "`", {{span, what}, {slot->second, "and this"}},
-             "rename one of the two");
+        fail(Kind::AbiName, "`" + name + "` names two things in the C interface of `" + d->name.text + "`",
+             {{span, what}, {slot->second, "and this"}}, "rename one of the two");
     };
     for (const ast::Parameter &p : d->parameters) {
       if (!p.type)
-        fail(Kind::AbiType, "an argument of an entry has a type", {{p.span, ""}}, "write `" + p.name.text + ": f32[...]`");
+        fail(Kind::AbiType, "an argument of an entry has a type", {{p.span, ""}},
+             "write `" + p.name.text + ": f32[...]`");
       requireConcrete(p.type, false);
       if (p.initial)
-        fail(Kind::AbiType, "an argument of an entry has no default", {{p.initial->span, ""}}, "C passes every argument");
+        fail(Kind::AbiType, "an argument of an entry has no default", {{p.initial->span, ""}},
+             "C passes every argument");
       claimName(p.name.text, p.name.span, "an argument");
     }
     requireConcrete(d->result, true);
@@ -214,8 +234,9 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
       for (size_t axis = 0; axis < concrete.extents.size(); ++axis) {
         const Polynomial &extent = concrete.extents[axis];
         if (auto size = extent.constant(); size && *size < 1)
-          fail(Kind::NegativeSize, "axis " + std::to_string(axis) + " of `" + p.name.text + "` has size " + extent.text(), {{p.type->span, ""}},
-               "every dimension is at least 1");
+          fail(Kind::NegativeSize,
+               "axis " + std::to_string(axis) + " of `" + p.name.text + "` has size " + extent.text(),
+               {{p.type->span, ""}}, "every dimension is at least 1");
         bool lone = extent.terms().size() == 1 && extent.atoms().size() == 1 && extent == Polynomial(extent.atoms()[0]);
         if (!extent.isConstant() && !lone && !facts().positive(extent))
           made.guards.push_back({extent - 1, false, extent.text() + " >= 1", p.type->span});
@@ -245,7 +266,11 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
       claimName(name, d->result->span, "a result");
       for (const Axis &axis : declared[i]->axes)
         require(Relation::NonNegative, axis.size - 1, d->result->span, unsigned(i), [&](const std::string &) {
-          return Diagnostic{Kind::NegativeSize, "`" + name + "` has an axis of size " + text(axis), {{d->result->span, ""}}, {}, "every dimension is at least 1"};
+          return Diagnostic{Kind::NegativeSize,
+                            "`" + name + "` has an axis of size " + text(axis),
+                            {{d->result->span, ""}},
+                            {},
+                            "every dimension is at least 1"};
         });
       emit.span = d->result->span;
       ValueId id = valueOf(adapt(values[i], declared[i]), d->result->span);
@@ -260,7 +285,8 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
     }
     for (const auto &unknown : {reads, writes})
       for (const auto &[name, codec] : unknown)
-        fail(Kind::UnknownName, "`" + d->name.text + "` has no argument or result `" + name + "`", {{d->name.span, ""}}, "a codec names one of them");
+        fail(Kind::UnknownName, "`" + d->name.text + "` has no argument or result `" + name + "`", {{d->name.span, ""}},
+             "a codec names one of them");
   } catch (Problem &p) {
     report(std::move(p.diagnostic));
   } catch (Quiet &) {

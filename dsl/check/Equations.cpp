@@ -45,8 +45,6 @@ Ref Walker::equationValue(const std::vector<ast::Binder> &binders, const ast::Ty
       fail(Kind::NotAScalar, "the right-hand side of an equation is one element, this is " + describe(e),
            {{value->span, "this is " + describe(e)}}, "subscript it: `x[i, j]`");
     element = shape->element;
-    if (element == Element::Int)
-      element = Element::I32;
     if (!expanding())
       result = tensorType(element, axes);
     else
@@ -81,7 +79,8 @@ Ref Walker::equationValue(const std::vector<ast::Binder> &binders, const ast::Ty
     }
     if (!free.empty())
       fail(Kind::NotSupported, "a tensor made from one element of an equation is not supported yet",
-           {{span, "`" + name + "` depends on an index of the caller"}}, "compute it for all indices in an equation of its own");
+           {{span, "`" + name + "` depends on an index of the caller"}},
+           "compute it for all indices in an equation of its own");
   }
   emit.promises = std::move(promises);
   return emitted(element, emit.equation(std::move(bound), term, name));
@@ -89,8 +88,9 @@ Ref Walker::equationValue(const std::vector<ast::Binder> &binders, const ast::Ty
 
 // ---- extents -------------------------------------------------------------------------------------------------------
 /// Binds the indices in `inner`; the result lists them in order, groups expanded.
-std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders, const std::vector<const ast::Expr *> &walked,
-                                   Scope *outer, Scope *inner, Axes &axes, GroupBinding &group) {
+std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders,
+                                   const std::vector<const ast::Expr *> &walked, Scope *outer, Scope *inner, Axes &axes,
+                                   GroupBinding &group) {
   std::set<std::string> names;
   bool wantsGroup = false;
   for (const ast::Binder &b : binders) {
@@ -124,7 +124,8 @@ std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders, cons
   for (const ast::Binder &b : binders) {
     if (b.ellipsis) {
       if (found.groups.empty())
-        fail(Kind::UnknownExtent, "the axes of `...` are unknown", {{b.span, "no subscript uses `...`"}}, "subscript a tensor with `...`");
+        fail(Kind::UnknownExtent, "the axes of `...` are unknown", {{b.span, "no subscript uses `...`"}},
+             "subscript a tensor with `...`");
       const auto &first = found.groups.front();
       for (const auto &[other, span] : found.groups)
         if (!same(first.first, other))
@@ -150,7 +151,8 @@ std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders, cons
       extent = size(b.bound, outer);
     } else if (!at.empty()) {
       if (at.front().axis.group)
-        fail(Kind::RankGroup, "`" + name + "` falls on an axis of `...`", {{at.front().span, "axes of " + describe(at.front().tensor)}});
+        fail(Kind::RankGroup, "`" + name + "` falls on an axis of `...`",
+             {{at.front().span, "axes of " + describe(at.front().tensor)}});
       extent = at.front().axis.size;
     } else {
       if (found.lost) { // what is wrong with that tensor is the mistake, not the index
@@ -190,8 +192,11 @@ std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders, cons
     if (named)
       for (const Use &use : at)
         if (!use.axis.group && !facts().equal(use.axis.size, dimension->second))
-          fail(Kind::IndexName, "index `" + name + "` ranges over " + text(use.axis) + " but `" + name + "` names the dimension " + dimension->second.text(),
-               {{use.span, "an axis of size " + text(use.axis) + " of " + describe(use.tensor)}}, "swap the subscripts, or rename the index");
+          fail(Kind::IndexName,
+               "index `" + name + "` ranges over " + text(use.axis) + " but `" + name + "` names the dimension " +
+                   dimension->second.text(),
+               {{use.span, "an axis of size " + text(use.axis) + " of " + describe(use.tensor)}},
+               "swap the subscripts, or rename the index");
     if (!b.bound)
       for (size_t i = 1; i < at.size(); ++i)
         requireEqual({extent, false}, at[i].axis, at[i].span, 800, [&, i](const std::string &example) {
@@ -200,10 +205,13 @@ std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders, cons
                                 (example.empty() ? "" : " (differ for " + example + ")"),
                             {{at[i].span, text(at[i].axis) + " here, an axis of " + describe(at[i].tensor)},
                              {at[0].span, text(at[0].axis) + " here, an axis of " + describe(at[0].tensor)}},
-                            {}, ""};
+                            {},
+                            ""};
         });
     if (named && !facts().equal(extent, dimension->second))
-      fail(Kind::IndexName, "index `" + name + "` ranges over " + extent.text() + " but `" + name + "` names the dimension " + dimension->second.text(),
+      fail(Kind::IndexName,
+           "index `" + name + "` ranges over " + extent.text() + " but `" + name + "` names the dimension " +
+               dimension->second.text(),
            {{b.span, "size " + extent.text()}}, "rename the index");
     const Atom *atom = freshAtom(AtomKind::Index, name);
     for (Facts &f : factStack)
@@ -264,11 +272,11 @@ void Walker::uses(const ast::Expr *e, const std::set<std::string> &names, std::s
     } catch (ShadowedIndex &) {
       shadowed = true;
       base = nullptr;
+    } catch (Unproved &) {
+      base = nullptr;
     } catch (Quiet &) {
       inEquation = equationBefore, depth = depthBefore, frame = frameBefore;
-      if (!computed)
-        throw; // a name in error: so is the equation
-      base = nullptr;
+      throw; // a name in error: so is the equation
     } catch (Problem &) {
       base = nullptr;
     }
@@ -325,7 +333,8 @@ std::optional<Walker::Reducer> Walker::reducer(const ast::Expr *e, Scope *inner)
     return std::nullopt;
   Reducer r{id->name, {}, nullptr, e->span};
   if (call->arguments.size() != 1 || !call->arguments[0].value || !call->arguments[0].name.text.empty())
-    fail(Kind::MissingArgument, "`" + id->name + "[...]` reduces one expression", {{call->span, std::to_string(call->arguments.size()) + " given"}});
+    fail(Kind::MissingArgument, "`" + id->name + "[...]` reduces one expression",
+         {{call->span, std::to_string(call->arguments.size()) + " given"}});
   r.element = call->arguments[0].value;
   for (const ast::Argument &a : sub->arguments) {
     ast::Binder b;
@@ -334,12 +343,14 @@ std::optional<Walker::Reducer> Walker::reducer(const ast::Expr *e, Scope *inner)
       b.ellipsis = true;
     } else if (auto *index = as<ast::IdentifierExpr>(a.value); index && a.name.text.empty()) {
       b.name = {index->name, index->span};
-    } else if (auto *less = as<ast::BinaryExpr>(a.value); less && less->op == ast::BinaryOp::Less && as<ast::IdentifierExpr>(less->lhs)) {
+    } else if (auto *less = as<ast::BinaryExpr>(a.value);
+               less && less->op == ast::BinaryOp::Less && as<ast::IdentifierExpr>(less->lhs)) {
       auto *bounded = as<ast::IdentifierExpr>(less->lhs);
       b.name = {bounded->name, bounded->span};
       b.bound = less->rhs;
     } else {
-      fail(Kind::UnknownExtent, "`" + std::string(a.span.text()) + "` is no index", {{a.span, ""}}, "write `i` or `i < n`");
+      fail(Kind::UnknownExtent, "`" + std::string(a.span.text()) + "` is no index", {{a.span, ""}},
+           "write `i` or `i < n`");
     }
     r.binders.push_back(std::move(b));
   }
@@ -350,7 +361,8 @@ Element Walker::reducedElement(const std::string &name, Element element, Span sp
   Family f = family(element);
   bool logical = name == "any" || name == "all";
   if (logical != (f == Family::Boolean) || f == Family::Text)
-    fail(Kind::TypeMismatch, "`" + name + "` of " + std::string(nacre::name(element)), {{span, logical ? "needs conditions" : "needs numbers"}},
+    fail(Kind::TypeMismatch, "`" + name + "` of " + std::string(nacre::name(element)),
+         {{span, logical ? "needs conditions" : "needs numbers"}},
          logical ? "compare first" : "convert with `real(...)`");
   if (logical)
     return Element::Bool;
@@ -370,8 +382,8 @@ const Term *Walker::reduction(const std::string &name, std::vector<Index> over, 
   Scalar type = scalarOf(result);
   if (name == "argmax" || name == "argmin") {
     if (over.size() != 1)
-      fail(Kind::NotSupported, "`" + name + "` over " + std::to_string(over.size()) + " indices is not supported yet", {{span, ""}},
-           "reshape to one axis first");
+      fail(Kind::NotSupported, "`" + name + "` over " + std::to_string(over.size()) + " indices is not supported yet",
+           {{span, ""}}, "reshape to one axis first");
     return emit.reduce(name == "argmax" ? Reduction::ArgMax : Reduction::ArgMin, std::move(over), element);
   }
   if (name == "any" || name == "all")
@@ -387,9 +399,11 @@ const Term *Walker::reduction(const std::string &name, std::vector<Index> over, 
     const Term *total = emit.reduce(Reduction::Sum, std::move(over), element);
     return emit.apply(Primitive::Divide, {total, emit.cast(emit.size(count), type)});
   }
-  // logsumexp = m + log sum exp(e - m) with m = max e; over -inf only m is replaced by 0, and log 0 = -inf is the answer.
+  // logsumexp = m + log sum exp(e - m) with m = max e; over -inf only m is replaced by 0, and log 0 = -inf is the
+  // answer.
   const Term *largest = emit.reduce(Reduction::Maximum, over, element);
-  const Term *infinite = emit.apply(Primitive::Equal, {largest, emit.real(type, -std::numeric_limits<double>::infinity())});
+  const Term *infinite =
+      emit.apply(Primitive::Equal, {largest, emit.real(type, -std::numeric_limits<double>::infinity())});
   const Term *shift = emit.select(infinite, emit.real(type, 0), largest);
   const Term *powers = emit.apply(Primitive::Exp, {emit.apply(Primitive::Subtract, {element, shift})});
   const Term *total = emit.reduce(Reduction::Sum, std::move(over), powers);
@@ -423,8 +437,8 @@ Ref Walker::reduce(const Reducer &r, Scope *outer) {
     Ref e = sound(evaluate(r.element, inner));
     auto shape = shapeOf(e);
     if (!shape || !shape->axes.empty())
-      fail(Kind::NotAScalar, "`" + r.name + "` reduces one element per index, this is " + describe(e), {{r.element->span, "this is " + describe(e)}},
-           "subscript it");
+      fail(Kind::NotAScalar, "`" + r.name + "` reduces one element per index, this is " + describe(e),
+           {{r.element->span, "this is " + describe(e)}}, "subscript it");
     if (shape->element == Element::Int && shape->literal && r.name != "sum" && r.name != "prod")
       shape->element = Element::I64;
     element = reducedElement(r.name, shape->element, r.element->span);
@@ -434,7 +448,8 @@ Ref Walker::reduce(const Reducer &r, Scope *outer) {
       Polynomial count(1);
       for (const Axis &axis : axes)
         count = count * axis.size;
-      Element computed = r.name == "argmax" || r.name == "argmin" || element == Element::Bool ? shape->element : element;
+      Element computed =
+          r.name == "argmax" || r.name == "argmin" || element == Element::Bool ? shape->element : element;
       term = reduction(r.name, std::move(over), termOf(e, scalarOf(computed)), element, count, r.span);
     }
   } catch (...) {
@@ -485,8 +500,9 @@ Ref Walker::elementOf(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
       ++explicitCount;
   }
   if (group ? explicitCount > axes.size() : explicitCount != axes.size())
-    fail(Kind::RankMismatch, std::to_string(explicitCount) + (explicitCount == 1 ? " subscript for " : " subscripts for ") +
-                                 std::to_string(axes.size()) + (axes.size() == 1 ? " axis" : " axes"),
+    fail(Kind::RankMismatch,
+         std::to_string(explicitCount) + (explicitCount == 1 ? " subscript for " : " subscripts for ") +
+             std::to_string(axes.size()) + (axes.size() == 1 ? " axis" : " axes"),
          {{e->span, "`" + std::string(e->base->span.text()) + "` is " + describe(base)}});
   std::vector<Subscript> subscripts;
   size_t position = 0;
@@ -496,9 +512,11 @@ Ref Walker::elementOf(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
       Axes here(axes.begin() + long(position), axes.begin() + long(position + count));
       position += count;
       if (!frame->group)
-        fail(Kind::RankGroup, "`...` is not bound by this equation", {{a.span, ""}}, "put `...` on the left or in the reduction");
+        fail(Kind::RankGroup, "`...` is not bound by this equation", {{a.span, ""}},
+             "put `...` on the left or in the reduction");
       if (!same(frame->group->axes, here))
-        fail(Kind::RankGroup, "`...` is [" + text(frame->group->axes) + "] in this equation and [" + text(here) + "] here",
+        fail(Kind::RankGroup,
+             "`...` is [" + text(frame->group->axes) + "] in this equation and [" + text(here) + "] here",
              {{a.span, "axes of " + describe(base)}});
       for (Subscript &s : Emitter::subscriptsFor(frame->group->indices))
         subscripts.push_back(std::move(s));
@@ -527,7 +545,8 @@ void Walker::checkSubscript(Ref at, const Axis &axis, size_t number, Span span, 
   std::string place = "axis " + std::to_string(number) + " of " + describe(base);
   if (isTensor(at)) {
     if (family(at->element) != Family::Integer || !at->axes.empty())
-      fail(Kind::TypeMismatch, "a subscript is an integer, this is " + describe(at), {{span, place}}, "convert with `i32(...)`");
+      fail(Kind::TypeMismatch, "a subscript is an integer, this is " + describe(at), {{span, place}},
+           "convert with `i32(...)`");
     if (expanding()) {
       out->gather = termOf(at, Scalar::I64);
       noteGather(out->gather, axis.size, std::string(span.text()));
@@ -558,18 +577,26 @@ void Walker::checkSubscript(Ref at, const Axis &axis, size_t number, Span span, 
   require(Relation::NonNegative, axis.size - 1 - p, span, 900 + unsigned(number), [&](const std::string &example) {
     Polynomial top = facts().extreme(facts().normal(p), true);
     auto over = (facts().normal(top) - facts().normal(axis.size) + 1).constant();
-    std::string hint = over && *over > 0 ? std::to_string(*over) + " too far: bound the index by " + std::to_string(*over) +
-                                               " less, or pad the axis by " + std::to_string(*over)
-                                         : "bound the index, or pad the axis";
+    std::string hint = over && *over > 0
+                           ? std::to_string(*over) + " too far: bound the index by " + std::to_string(*over) +
+                                 " less, or pad the axis by " + std::to_string(*over)
+                           : "bound the index, or pad the axis";
     return Diagnostic{Kind::IndexRange,
-                      "`" + written + "` reaches " + top.text() + ", the last element of axis " + std::to_string(number) + " is " +
-                          (axis.size - 1).text() + (example.empty() ? "" : " (for " + example + ")"),
-                      ranges({{span, place}}), {}, hint};
+                      "`" + written + "` reaches " + top.text() + ", the last element of axis " +
+                          std::to_string(number) + " is " + (axis.size - 1).text() +
+                          (example.empty() ? "" : " (for " + example + ")"),
+                      ranges({{span, place}}),
+                      {},
+                      hint};
   });
   require(Relation::NonNegative, p, span, 950 + unsigned(number), [&](const std::string &example) {
     Polynomial low = facts().extreme(facts().normal(p), false);
-    return Diagnostic{Kind::IndexRange, "`" + written + "` goes down to " + low.text() + (example.empty() ? "" : " (for " + example + ")"),
-                      ranges({{span, place}}), {}, "pad in front, or shift the index"};
+    return Diagnostic{Kind::IndexRange,
+                      "`" + written + "` goes down to " + low.text() +
+                          (example.empty() ? "" : " (for " + example + ")"),
+                      ranges({{span, place}}),
+                      {},
+                      "pad in front, or shift the index"};
   });
 }
 

@@ -12,23 +12,33 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
       return found->second;
   emit.span = e->span;
   switch (e->kind) {
-  case ast::ExprKind::Integer: return integer(as<ast::IntegerExpr>(e)->value);
-  case ast::ExprKind::Float: return real(as<ast::FloatExpr>(e)->value);
-  case ast::ExprKind::String: return interpolate(as<ast::StringExpr>(e), inner);
-  case ast::ExprKind::Boolean: return boolean(as<ast::BooleanExpr>(e)->value);
-  case ast::ExprKind::Hole: fail(Kind::TypeMismatch, "`_` stands for a dimension, not for a value", {{e->span, ""}});
-  case ast::ExprKind::Identifier: return look(as<ast::IdentifierExpr>(e)->name, inner, e->span);
+  case ast::ExprKind::Integer:
+    return integer(as<ast::IntegerExpr>(e)->value);
+  case ast::ExprKind::Float:
+    return real(as<ast::FloatExpr>(e)->value);
+  case ast::ExprKind::String:
+    return interpolate(as<ast::StringExpr>(e), inner);
+  case ast::ExprKind::Boolean:
+    return boolean(as<ast::BooleanExpr>(e)->value);
+  case ast::ExprKind::Hole:
+    fail(Kind::TypeMismatch, "`_` stands for a dimension, not for a value", {{e->span, ""}});
+  case ast::ExprKind::Identifier:
+    return look(as<ast::IdentifierExpr>(e)->name, inner, e->span);
   case ast::ExprKind::Labelled: {
     auto *labelled = as<ast::LabelledExpr>(e);
-    Ref layer = look(labelled->name.text, inner, labelled->name.span);
+    // A label may be called like its layer (`LayerNorm: LayerNorm`): what a label already names is not meant.
+    const std::string &name = labelled->name.text;
+    Ref layer = inner ? inner->find(name) : nullptr;
+    if (!layer || layer->kind == Entity::Kind::Instance) {
+      const Global *found = frame->root->find(name) ? nullptr : frame->file->find(name);
+      layer = found ? global(*found, name, labelled->name.span) : look(name, inner, labelled->name.span);
+    }
+    sound(layer);
     if (layer->kind == Entity::Kind::FunctionType)
       throw Quiet();
-    // `LayerNorm: LayerNorm[..]`, met again: the name behind the colon is the layer, not the sub-layer that it made.
-    if (layer->kind == Entity::Kind::Instance && labelled->label.text == labelled->name.text)
-      if (const Global *declared = frame->file->find(labelled->name.text))
-        layer = global(*declared, labelled->name.text, labelled->name.span);
     if (layer->kind != Entity::Kind::Layer)
-      fail(Kind::NotALayer, "`" + labelled->name.text + "` is not a layer, so it takes no label", {{e->span, "this is " + describe(layer)}},
+      fail(Kind::NotALayer, "`" + labelled->name.text + "` is not a layer, so it takes no label",
+           {{e->span, "this is " + describe(layer)}},
            "write `" + labelled->name.text + "` without `" + labelled->label.text + ":`");
     Entity &made = make(Entity::Kind::Layer);
     made = *layer;
@@ -49,7 +59,8 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
     }
     return list(std::move(items));
   }
-  case ast::ExprKind::Comprehension: return comprehension(as<ast::ComprehensionExpr>(e), inner);
+  case ast::ExprKind::Comprehension:
+    return comprehension(as<ast::ComprehensionExpr>(e), inner);
   case ast::ExprKind::Tuple: {
     const auto &elements = as<ast::TupleExpr>(e)->elements;
     if (elements.size() == 1 && elements[0].name.text.empty() && elements[0].form == ast::Argument::Form::Value)
@@ -64,8 +75,10 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
     }
     return record(std::move(items), std::move(names));
   }
-  case ast::ExprKind::Member: return memberOf(as<ast::MemberExpr>(e), inner);
-  case ast::ExprKind::Subscript: return subscript(as<ast::SubscriptExpr>(e), inner);
+  case ast::ExprKind::Member:
+    return memberOf(as<ast::MemberExpr>(e), inner);
+  case ast::ExprKind::Subscript:
+    return subscript(as<ast::SubscriptExpr>(e), inner);
   case ast::ExprKind::Call: {
     auto *call = as<ast::CallExpr>(e);
     if (auto found = reducer(e, inner))
@@ -73,10 +86,14 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
     Ref callee = evaluate(call->callee, inner);
     return apply(callee, arguments(call->arguments, inner), e->span, inner, call->callee);
   }
-  case ast::ExprKind::Unary: return unary(as<ast::UnaryExpr>(e), inner);
-  case ast::ExprKind::Binary: return binary(as<ast::BinaryExpr>(e), inner);
-  case ast::ExprKind::Pipe: return pipe(as<ast::PipeExpr>(e), inner);
-  case ast::ExprKind::If: return conditional(as<ast::IfExpr>(e), inner);
+  case ast::ExprKind::Unary:
+    return unary(as<ast::UnaryExpr>(e), inner);
+  case ast::ExprKind::Binary:
+    return binary(as<ast::BinaryExpr>(e), inner);
+  case ast::ExprKind::Pipe:
+    return pipe(as<ast::PipeExpr>(e), inner);
+  case ast::ExprKind::If:
+    return conditional(as<ast::IfExpr>(e), inner);
   case ast::ExprKind::Lambda: {
     Entity &made = make(Entity::Kind::Lambda);
     made.lambda = as<ast::LambdaExpr>(e);
@@ -84,7 +101,8 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
     made.frame = frame;
     return &made;
   }
-  case ast::ExprKind::Loop: return loop(as<ast::LoopExpr>(e), inner, false, false);
+  case ast::ExprKind::Loop:
+    return loop(as<ast::LoopExpr>(e), inner, false, false);
   }
   return checker.bad;
 }
@@ -119,7 +137,8 @@ Ref Walker::interpolate(const ast::StringExpr *e, Scope *inner) {
     else if (modular)
       return tensorType(Element::Text, {});
     else
-      fail(Kind::BadInterpolation, "`{" + name + "}` is not a compile-time value", {{e->span, "this is " + describe(value)}});
+      fail(Kind::BadInterpolation, "`{" + name + "}` is not a compile-time value",
+           {{e->span, "this is " + describe(value)}});
     out += printed.str();
     i = close;
   }
@@ -161,7 +180,8 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
       return isTensor(found->second) && expanding() ? emitWeight(instance, field, e->span) : sound(found->second);
     if (instance.absent.count(field))
       fail(Kind::AbsentWeight, "`" + field + "` exists only under its `when`, which is false here",
-           {{e->field.span, "used here"}, {instance.absent[field], "declared here"}}, "use it under the same condition");
+           {{e->field.span, "used here"}, {instance.absent[field], "declared here"}},
+           "use it under the same condition");
     if (std::find(names.begin(), names.end(), field) != names.end() && instance.decl) {
       if (!expanding())
         throw Quiet(); // the weight of a layer that this walk did not enter
@@ -170,7 +190,9 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
           unsizedRead = true;
           if (!lastPass)
             throw Quiet();
-          fail(Kind::UnsizedLayer, "`" + instance.path + "` is never called, so `" + name + "` of " + instance.decl->name.text + " has no size",
+          fail(Kind::UnsizedLayer,
+               "`" + (instance.path.empty() ? instance.decl->name.text : instance.path) + "` is never called, so `" +
+                   name + "` of " + instance.decl->name.text + " has no size",
                {{e->span, "read here"}, {instance.span, "no call gives `" + name + "`"}}, "call it once");
         }
       Frame *saved = frame; // declared, but its layer has not run yet
@@ -210,7 +232,9 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
     fail(isPrivate ? Kind::PrivateName : Kind::UnknownName,
          isPrivate ? "`" + field + "` is private to its file" : "the module declares nothing named `" + field + "`",
          {{e->field.span, ""}},
-         isPrivate ? "a name that begins with `_` stays in its file" : near.empty() ? "" : "`" + near + "` is close");
+         isPrivate      ? "a name that begins with `_` stays in its file"
+         : near.empty() ? ""
+                        : "`" + near + "` is close");
   }
   if (base->kind == Entity::Kind::Members)
     throw Quiet();
@@ -231,6 +255,7 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
   Ref base = sound(evaluate(e->base, inner));
   switch (base->kind) {
   case Entity::Kind::Layer:
+  case Entity::Kind::Method:
   case Entity::Kind::Function: {
     Entity &made = make(base->kind);
     made = *base;
@@ -240,21 +265,24 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
   }
   case Entity::Kind::Builtin: {
     if (isReducer(base->text))
-      fail(Kind::NotCallable, "`" + base->text + "[...]` needs an element in parentheses", {{e->span, ""}}, "write `" + base->text + "[i](x[i])`");
+      fail(Kind::NotCallable, "`" + base->text + "[...]` needs an element in parentheses", {{e->span, ""}},
+           "write `" + base->text + "[i](x[i])`");
     Entity &made = make(Entity::Kind::Builtin);
     made = *base;
     for (const Argument &a : arguments(e->arguments, inner))
       made.hyper.push_back({a.name, a.value});
     return &made;
   }
-  case Entity::Kind::FunctionType: throw Quiet();
+  case Entity::Kind::FunctionType:
+    throw Quiet();
   case Entity::Kind::List:
   case Entity::Kind::Record: {
     if (e->arguments.size() == 1 && e->arguments[0].form == ast::Argument::Form::Value) {
       Ref at = evaluate(e->arguments[0].value, inner);
       if (auto i = constant(at)) {
         if (*i < 0 || *i >= int64_t(base->items.size()))
-          fail(Kind::IndexRange, "element " + std::to_string(*i) + " of a list of " + std::to_string(base->items.size()),
+          fail(Kind::IndexRange,
+               "element " + std::to_string(*i) + " of a list of " + std::to_string(base->items.size()),
                {{e->arguments[0].span, "counted from 0"}});
         return sound(base->items[size_t(*i)]);
       }
@@ -266,7 +294,8 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
       evaluate(e->arguments[0].value, inner);
     return base->member;
   }
-  default: break;
+  default:
+    break;
   }
   auto shape = shapeOf(base);
   bool tensor = shape && (isTensor(base) || base->kind == Entity::Kind::List);
@@ -274,7 +303,8 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
     fail(Kind::TypeMismatch, "only tensors are subscripted", {{e->base->span, "this is " + describe(base)}});
   if (base->kind == Entity::Kind::List)
     base = whole(base, e->base->span);
-  bool slices = std::any_of(e->arguments.begin(), e->arguments.end(), [](const ast::Argument &a) { return sliceOf(a).has_value(); });
+  bool slices = std::any_of(e->arguments.begin(), e->arguments.end(),
+                            [](const ast::Argument &a) { return sliceOf(a).has_value(); });
   if (inEquation && !slices)
     return elementOf(e, base, inner);
   if (inEquation && isTensor(base) && base->term)
@@ -292,8 +322,9 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
 Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
   const Axes &axes = base->axes;
   if (e->arguments.size() != axes.size())
-    fail(Kind::RankMismatch, std::to_string(e->arguments.size()) + (e->arguments.size() == 1 ? " subscript for " : " subscripts for ") +
-                                 std::to_string(axes.size()) + (axes.size() == 1 ? " axis" : " axes"),
+    fail(Kind::RankMismatch,
+         std::to_string(e->arguments.size()) + (e->arguments.size() == 1 ? " subscript for " : " subscripts for ") +
+             std::to_string(axes.size()) + (axes.size() == 1 ? " axis" : " axes"),
          {{e->span, "this is " + describe(base)}});
   Axes result;
   std::vector<Subscript> subscripts;
@@ -302,7 +333,8 @@ Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
     const ast::Argument &a = e->arguments[axis];
     Subscript s;
     if (a.form == ast::Argument::Form::Ellipsis)
-      fail(Kind::RankGroup, "`...` stands only among the subscripts of an equation", {{a.span, ""}}, "`..` keeps an axis whole");
+      fail(Kind::RankGroup, "`...` stands only among the subscripts of an equation", {{a.span, ""}},
+           "`..` keeps an axis whole");
     if (axes[axis].group)
       fail(Kind::RankGroup, "this subscript falls on an axis of `...`", {{a.span, "axes of " + describe(base)}});
     const Polynomial &extent = axes[axis].size;
@@ -312,18 +344,24 @@ Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
       Polynomial high = upper ? size(upper, inner) : extent;
       auto problem = [&](Kind kind, std::string headline) {
         return [=, this](const std::string &example) {
-          return Diagnostic{kind, headline + (example.empty() ? "" : " (for " + example + ")"),
-                            {{a.span, "axis " + std::to_string(axis) + " of " + describe(base)}}, {}, ""};
+          return Diagnostic{kind,
+                            headline + (example.empty() ? "" : " (for " + example + ")"),
+                            {{a.span, "axis " + std::to_string(axis) + " of " + describe(base)}},
+                            {},
+                            ""};
         };
       };
       if (upper)
         require(Relation::NonNegative, extent - high, a.span, 1,
-                problem(Kind::IndexRange, "the slice ends at " + high.text() + ", axis " + std::to_string(axis) + " has " + extent.text()));
+                problem(Kind::IndexRange, "the slice ends at " + high.text() + ", axis " + std::to_string(axis) +
+                                              " has " + extent.text()));
       if (lower)
         require(Relation::NonNegative, low, a.span, 2, problem(Kind::IndexRange, "the slice starts at " + low.text()));
       if (lower || upper)
         require(Relation::NonNegative, high - low - 1, a.span, 3,
-                problem(Kind::NegativeSize, "the slice " + low.text() + ".." + high.text() + " has size " + (high - low).text()), true);
+                problem(Kind::NegativeSize,
+                        "the slice " + low.text() + ".." + high.text() + " has size " + (high - low).text()),
+                true);
       result.push_back({high - low, false});
       indices.push_back({freshAtom(AtomKind::Index, "i" + std::to_string(axis)), high - low});
       s.affine = low + Polynomial(indices.back().atom);

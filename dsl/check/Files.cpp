@@ -165,11 +165,12 @@ void Files::declare(FileScope &file) {
     }
     auto [slot, added] = file.own.emplace(decl->name.text, Global{decl, &file});
     if (!added)
-      diagnostics.report({Kind::DuplicateName,
-                          "`" + decl->name.text + "` is declared twice",
-                          {{decl->name.span, "declared again here"}, {slot->second.decl->name.span, "first declared here"}},
-                          {},
-                          "rename one of the two"});
+      diagnostics.report(
+          {Kind::DuplicateName,
+           "`" + decl->name.text + "` is declared twice",
+           {{decl->name.span, "declared again here"}, {slot->second.decl->name.span, "first declared here"}},
+           {},
+           "rename one of the two"});
   }
 }
 

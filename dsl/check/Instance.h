@@ -12,22 +12,22 @@ struct Instance {
   const ast::LayerDecl *decl = nullptr;
   const FileScope *file = nullptr;
   Bindings hyper;
-  std::string path;                           // from the root of the model: `encoder.layer.0`; empty for the root
-  Span span;                                  // of the label, the `use` or the model
-  std::map<std::string, Polynomial> dims;     // instance dimensions that calls have bound
-  std::map<std::string, Label> origin;        // by which argument
-  std::map<std::string, Span> labels;         // labels that its body has used
-  std::map<std::string, Ref> shared;          // its weights (as types) and sub-layers by name
-  std::map<std::string, Span> absent;         // `param .. when` whose condition was false
+  std::string path;                       // from the root of the model: `encoder.layer.0`; empty for the root
+  Span span;                              // of the label, the `use` or the model
+  std::map<std::string, Polynomial> dims; // instance dimensions that calls have bound
+  std::map<std::string, Label> origin;    // by which argument
+  std::map<std::string, Span> labels;     // labels that its body has used
+  std::map<std::string, Ref> shared;      // its weights (as types) and sub-layers by name
+  std::map<std::string, Span> absent;     // `param .. when` whose condition was false
   struct Child {
     Instance *instance = nullptr; // or
     uint32_t weight = 0;          // by order of creation in its model
   };
   std::vector<Child> children;
-  std::map<std::string, uint32_t> weights;    // name to creation number
-  std::optional<uint32_t> model;              // position in Program::models; none in a modular walk
+  std::map<std::string, uint32_t> weights; // name to creation number
+  std::optional<uint32_t> model;           // position in Program::models; none in a modular walk
   bool called = false;
-  bool listed = false;                        // has a row in Program::layers
+  bool listed = false; // has a row in Program::layers
 };
 
 /// An obligation over the names of a signature, which every caller meets.

@@ -9,7 +9,8 @@ using ast::as;
 void Walker::claim(const std::string &label, Span span) {
   auto [found, added] = frame->self->labels.emplace(label, span);
   if (!added && found->second != span)
-    fail(Kind::DuplicateLabel, "label `" + label + "` is used twice", {{span, "second use"}, {found->second, "first use"}},
+    fail(Kind::DuplicateLabel, "label `" + label + "` is used twice",
+         {{span, "second use"}, {found->second, "first use"}},
          "to share weights declare `use " + label + " = ...` once; otherwise choose another label");
 }
 
@@ -18,7 +19,8 @@ Ref Walker::instantiate(Ref layer, const std::string &label, Span span) {
   if (!frame->self) {
     bool inEntry = entry != nullptr && frame == top;
     fail(Kind::MisplacedWeight,
-         inEntry ? "an entry owns no weights, so `" + label + "` has no path" : "a function owns no weights, so `" + label + "` has no path",
+         inEntry ? "an entry owns no weights, so `" + label + "` has no path"
+                 : "a function owns no weights, so `" + label + "` has no path",
          {{span, "weights belong to layers"}},
          inEntry ? "declare `model " + label + " = ...` and call it" : "make this function a layer");
   }
@@ -47,7 +49,8 @@ Ref Walker::instantiate(Ref layer, const std::string &label, Span span) {
   if (expanding())
     for (const auto &[name, value] : hyper)
       if (isInteger(value) && !value->integer.isConstant())
-        fail(Kind::DynamicWeight, "`" + name + "` of `" + label + "` is " + value->integer.text() + ", known only at run time",
+        fail(Kind::DynamicWeight,
+             "`" + name + "` of `" + label + "` is " + value->integer.text() + ", known only at run time",
              {{span, "a compile-time parameter"}}, "give the axis a fixed size in the entry");
   Modular &known = checker.modular(layer->decl, layer->file);
   Instance *made = checker.makeInstance();
@@ -68,7 +71,8 @@ Ref Walker::instantiate(Ref layer, const std::string &label, Span span) {
 
 void Walker::useStatement(const ast::UseStmt *s, Scope *inner) {
   if (!frame->self)
-    fail(Kind::MisplacedWeight, "`use` outside a layer", {{s->span, "sub-layers belong to layers"}}, "make this a layer");
+    fail(Kind::MisplacedWeight, "`use` outside a layer", {{s->span, "sub-layers belong to layers"}},
+         "make this a layer");
   Ref made = instantiate(evaluate(s->value, inner), s->name.text, s->span);
   frame->self->shared[s->name.text] = made;
   inner->bind(s->name.text, made);
@@ -110,13 +114,15 @@ Ref Walker::ofSelf(const std::string &name, Span span) {
   }
   const ast::LabelledExpr *labelled = nullptr;
   const ast::Expr *whole = nullptr;
-  forAll(self.decl->body, [](const ast::Stmt *) {}, [&](const ast::Expr *e) {
-    if (auto *l = as<ast::LabelledExpr>(e); l && l->label.text == name)
-      labelled = l, whole = whole ? whole : l;
-    if (auto *sub = as<ast::SubscriptExpr>(e))
-      if (auto *l = as<ast::LabelledExpr>(sub->base); l && l->label.text == name)
-        whole = sub;
-  });
+  forAll(
+      self.decl->body, [](const ast::Stmt *) {},
+      [&](const ast::Expr *e) {
+        if (auto *l = as<ast::LabelledExpr>(e); l && l->label.text == name)
+          labelled = l, whole = whole ? whole : l;
+        if (auto *sub = as<ast::SubscriptExpr>(e))
+          if (auto *l = as<ast::LabelledExpr>(sub->base); l && l->label.text == name)
+            whole = sub;
+      });
   if (!labelled)
     return nullptr;
   Ref layer = evaluate(whole, outer);
@@ -156,11 +162,17 @@ void Walker::weightStatement(const ast::WeightStmt *s, Scope *inner) {
   for (size_t i = 0; i < type->axes.size(); ++i) {
     const Axis &axis = type->axes[i];
     if (!axis.group)
-      require(Relation::NonNegative, axis.size - 1, s->type->span, unsigned(i), [&](const std::string &example) {
-        return Diagnostic{Kind::NegativeSize,
-                          "`" + name + "` would have an axis of size " + text(axis) + (example.empty() ? "" : " (for " + example + ")"),
-                          {{s->type->span, "this is " + describe(type)}}, {}, "every axis of a weight has at least one element"};
-      }, true);
+      require(
+          Relation::NonNegative, axis.size - 1, s->type->span, unsigned(i),
+          [&](const std::string &example) {
+            return Diagnostic{Kind::NegativeSize,
+                              "`" + name + "` would have an axis of size " + text(axis) +
+                                  (example.empty() ? "" : " (for " + example + ")"),
+                              {{s->type->span, "this is " + describe(type)}},
+                              {},
+                              "every axis of a weight has at least one element"};
+          },
+          true);
   }
   if (!expanding()) {
     self.shared[name] = type;
@@ -173,7 +185,8 @@ void Walker::weightStatement(const ast::WeightStmt *s, Scope *inner) {
       Ref value = applyInitialiser(s->initial, &target, inner);
       auto shape = shapeOf(value);
       if (!shape)
-        fail(Kind::TypeMismatch, "the initial value of `" + name + "` is no tensor", {{s->initial->span, "this is " + describe(value)}});
+        fail(Kind::TypeMismatch, "the initial value of `" + name + "` is no tensor",
+             {{s->initial->span, "this is " + describe(value)}});
       if (!shape->axes.empty())
         conform(value, type, s->initial->span, s->type->span, "the initial value of `" + name + "`");
     }
@@ -193,7 +206,8 @@ void Walker::weightStatement(const ast::WeightStmt *s, Scope *inner) {
       Axes before;
       for (const Polynomial &extent : known.type.extents)
         before.push_back({extent, false});
-      fail(Kind::DimensionMismatch, "`" + known.path + "` is [" + text(before) + "] in one call and [" + text(type->axes) + "] in another",
+      fail(Kind::DimensionMismatch,
+           "`" + known.path + "` is [" + text(before) + "] in one call and [" + text(type->axes) + "] in another",
            {{s->type->span, "one weight has one shape"}}, "use two layers");
     }
   } else {
@@ -241,7 +255,8 @@ Ref Walker::applyInitialiser(const ast::Expr *e, Ref target, Scope *inner) {
     if (!parameters.empty() && parameters[0].type) {
       const ast::Type *first = resolve(parameters[0].type);
       bool tensor = first && first->form == ast::Type::Form::Named && first->brackets;
-      bool named = std::any_of(args.begin(), args.end(), [&](const Argument &a) { return a.name == parameters[0].name.text; });
+      bool named =
+          std::any_of(args.begin(), args.end(), [&](const Argument &a) { return a.name == parameters[0].name.text; });
       takesShape = tensor && !named && args.size() < parameters.size();
     }
   }
@@ -289,7 +304,8 @@ std::unique_ptr<Body> Walker::initialBody(const ast::Expr *e, const TensorType &
     Ref value = sound(applyInitialiser(e, &target, inner));
     auto shape = shapeOf(value);
     if (!shape)
-      fail(Kind::TypeMismatch, "the initial value of `" + path + "` is no tensor", {{e->span, "this is " + describe(value)}});
+      fail(Kind::TypeMismatch, "the initial value of `" + path + "` is no tensor",
+           {{e->span, "this is " + describe(value)}});
     if (shape->axes.empty() && !type.extents.empty())
       value = fillOf(value, target.axes, e->span);
     else

@@ -31,7 +31,8 @@ Ref Walker::comprehension(const ast::ComprehensionExpr *e, Scope *inner) {
     const std::string &name = e->pattern.slots[0].text;
     if (auto rounds = facts().normal(count).constant()) {
       if (*rounds > mostRounds)
-        fail(Kind::UnrollSize, "a list of " + std::to_string(*rounds) + " elements", {{e->span, "at most " + std::to_string(mostRounds)}});
+        fail(Kind::UnrollSize, "a list of " + std::to_string(*rounds) + " elements",
+             {{e->span, "at most " + std::to_string(mostRounds)}});
       std::vector<Ref> items;
       for (int64_t i = 0; i < *rounds; ++i) {
         work(e->span);
@@ -42,8 +43,8 @@ Ref Walker::comprehension(const ast::ComprehensionExpr *e, Scope *inner) {
       return list(std::move(items));
     }
     if (expanding())
-      fail(Kind::NotCompileTime, "the length of this list, " + count.text() + ", is known only at run time", {{e->sequence->span, ""}},
-           "lists exist at compile time");
+      fail(Kind::NotCompileTime, "the length of this list, " + count.text() + ", is known only at run time",
+           {{e->sequence->span, ""}}, "lists exist at compile time");
     const Atom *atom = freshAtom(AtomKind::Index, name);
     for (Facts &level : factStack)
       level.setIndex(atom, count);
@@ -116,8 +117,9 @@ void Walker::carried(const ast::Block *b, Scope *inner, const std::function<void
     if (!a || !z)
       continue;
     if (!same(a->axes, z->axes) && !z->axes.empty())
-      fail(Kind::LoopShape, "`" + name + "` enters the loop as " + describe(value) + " and leaves it as " + describe(after), {{span, ""}},
-           "a value carried round a loop keeps one shape");
+      fail(Kind::LoopShape,
+           "`" + name + "` enters the loop as " + describe(value) + " and leaves it as " + describe(after),
+           {{span, ""}}, "a value carried round a loop keeps one shape");
     inner->assign(name, value);
   }
 }
@@ -132,7 +134,8 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
     auto stackOne = [&](std::vector<Ref> rounds) -> Ref {
       auto shape = shapeOf(rounds.front());
       if (!shape)
-        fail(Kind::TypeMismatch, "`yield` gives tensors", {{yields.front().span, "this is " + describe(rounds.front())}});
+        fail(Kind::TypeMismatch, "`yield` gives tensors",
+             {{yields.front().span, "this is " + describe(rounds.front())}});
       if (!count) {
         Argument parts{"", list(std::move(rounds)), yields.front().span}, axis{"", integer(0), e->span};
         return concatOf("stack", {parts, axis}, e->span);
@@ -197,7 +200,8 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
     bool appliesLayers = false;
     if (rounds && (expanding() || unroll)) {
       if (expanding() && !unroll && *rounds > 64 && !appliesLayers)
-        notSupported("a loop of " + std::to_string(*rounds) + " rounds", e->span, "mark it @unroll, or write an index equation");
+        notSupported("a loop of " + std::to_string(*rounds) + " rounds", e->span,
+                     "mark it @unroll, or write an index equation");
       std::vector<Ref> items;
       for (int64_t i = 0; i < std::min<int64_t>(*rounds, mostRounds + 1); ++i)
         items.push_back(integer(low + i));

@@ -50,7 +50,8 @@ void Walker::complete(Instance &instance) {
   frame = own;
   for (const ast::Stmt *s : instance.decl->body->statements) {
     try {
-      if (auto *w = as<ast::WeightStmt>(s); w && !instance.weights.count(w->name.text) && !instance.absent.count(w->name.text))
+      if (auto *w = as<ast::WeightStmt>(s);
+          w && !instance.weights.count(w->name.text) && !instance.absent.count(w->name.text))
         weightStatement(w, own->root);
       if (auto *u = as<ast::UseStmt>(s); u && !instance.shared.count(u->name.text))
         useStatement(u, own->root);
@@ -133,15 +134,20 @@ void Checker::finishModels() {
         for (const std::string &name : info.instanceDimensions)
           if (!instance.dims.count(name) && !instance.called) {
             walker.report({Kind::UnsizedLayer,
-                           "`" + instance.path + "` is never called, so `" + name + "` of " + instance.decl->name.text + " has no size",
-                           {{instance.span, "no call gives `" + name + "`"}}, {}, "call it once, or remove it"});
+                           "`" + instance.path + "` is never called, so `" + name + "` of " + instance.decl->name.text +
+                               " has no size",
+                           {{instance.span, "no call gives `" + name + "`"}},
+                           {},
+                           "call it once, or remove it"});
             return;
           }
         Body scratch;
         walker.emit.body = &scratch;
         walker.complete(instance);
       }
-      auto place = [&](const Instance::Child &c) { return c.instance ? c.instance->span.begin : state.weights[c.weight].span.begin; };
+      auto place = [&](const Instance::Child &c) {
+        return c.instance ? c.instance->span.begin : state.weights[c.weight].span.begin;
+      };
       if (instance.decl)
         std::stable_sort(instance.children.begin(), instance.children.end(),
                          [&](const Instance::Child &a, const Instance::Child &b) { return place(a) < place(b); });
@@ -225,11 +231,12 @@ void Checker::modelItems(ModelState &state, Model &made) {
       for (const Weight &w : made.weights)
         paths.push_back(w.path);
       std::string near = nearest(pattern.text, paths);
-      walker.fail(Kind::UnmatchedPattern, "`" + std::string(word) + " \"" + pattern.text + "\"` matches no weight of `" + made.name + "`",
+      walker.fail(Kind::UnmatchedPattern,
+                  "`" + std::string(word) + " \"" + pattern.text + "\"` matches no weight of `" + made.name + "`",
                   {{pattern.span ? pattern.span : item.span, ""}},
-                  !near.empty()       ? "`" + near + "` is close"
-                  : paths.empty()     ? "this model has no weights"
-                                      : "its weights are called like `" + paths.front() + "`");
+                  !near.empty()   ? "`" + near + "` is close"
+                  : paths.empty() ? "this model has no weights"
+                                  : "its weights are called like `" + paths.front() + "`");
     }
     return found;
   };
@@ -239,7 +246,8 @@ void Checker::modelItems(ModelState &state, Model &made) {
       case ast::ModelItem::Form::Load: {
         Ref value = walker.evaluate(item.value, walker.frame->root);
         if (value->kind != Entity::Kind::String)
-          walker.fail(Kind::TypeMismatch, "`load` needs the name of a file", {{item.value->span, "this is " + describe(value)}});
+          walker.fail(Kind::TypeMismatch, "`load` needs the name of a file",
+                      {{item.value->span, "this is " + describe(value)}});
         made.weightsFile = value->text;
         made.fileOptional = item.optional;
         break;
@@ -249,13 +257,16 @@ void Checker::modelItems(ModelState &state, Model &made) {
         if (item.value) {
           auto *via = as<ast::IdentifierExpr>(item.value);
           if (!via || via->name != "transpose")
-            walker.fail(Kind::NotSupported, "`via` other than `transpose` is not supported yet", {{item.value->span, ""}});
+            walker.fail(Kind::NotSupported, "`via` other than `transpose` is not supported yet",
+                        {{item.value->span, ""}});
           rename.transpose = true;
         }
         made.renames.push_back(std::move(rename));
         break;
       }
-      case ast::ModelItem::Form::Ignore: made.ignored.push_back(item.first.text); break;
+      case ast::ModelItem::Form::Ignore:
+        made.ignored.push_back(item.first.text);
+        break;
       case ast::ModelItem::Form::Freeze:
         for (size_t i : required(item, item.first, "freeze"))
           made.weights[i].frozen = true;
@@ -272,7 +283,8 @@ void Checker::modelItems(ModelState &state, Model &made) {
       case ast::ModelItem::Form::Tie: {
         auto a = required(item, item.first, "tie"), b = required(item, item.second, "tie");
         if (a.size() != 1 || b.size() != 1 || a[0] == b[0])
-          walker.fail(Kind::UnmatchedPattern, "`tie` names two different weights", {{item.span, ""}}, "write both paths in full");
+          walker.fail(Kind::UnmatchedPattern, "`tie` names two different weights", {{item.span, ""}},
+                      "write both paths in full");
         if (!(made.weights[a[0]].type == made.weights[b[0]].type)) {
           auto shown = [&](const Weight &w) {
             std::string out;
@@ -280,8 +292,11 @@ void Checker::modelItems(ModelState &state, Model &made) {
               out += (out.empty() ? "" : ", ") + extent.text();
             return std::string(nacre::name(w.type.element)) + "[" + out + "]";
           };
-          walker.fail(Kind::TieShape, "tied weights differ: " + shown(made.weights[a[0]]) + " and " + shown(made.weights[b[0]]),
-                      {{item.span, ""}, {made.weights[a[0]].span, "`" + made.weights[a[0]].path + "`"}, {made.weights[b[0]].span, "`" + made.weights[b[0]].path + "`"}},
+          walker.fail(Kind::TieShape,
+                      "tied weights differ: " + shown(made.weights[a[0]]) + " and " + shown(made.weights[b[0]]),
+                      {{item.span, ""},
+                       {made.weights[a[0]].span, "`" + made.weights[a[0]].path + "`"},
+                       {made.weights[b[0]].span, "`" + made.weights[b[0]].path + "`"}},
                       "one tensor has one shape");
         }
         size_t target = b[0];
@@ -291,7 +306,9 @@ void Checker::modelItems(ModelState &state, Model &made) {
           made.weights[a[0]].tiedTo = uint32_t(target);
         break;
       }
-      case ast::ModelItem::Form::Quantize: walker.notSupported("`quantize`", item.span); break;
+      case ast::ModelItem::Form::Quantize:
+        walker.notSupported("`quantize`", item.span);
+        break;
       }
     } catch (Problem &p) {
       walker.report(std::move(p.diagnostic));

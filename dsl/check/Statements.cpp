@@ -20,12 +20,16 @@ void Walker::body(const Signature &s, Scope *inner) {
       frame->returned = checker.bad;
     }
   }
-  if (!frame->returned && frame->result && s.body && !(s.decl->kind == ast::DeclKind::Layer && !static_cast<const ast::LayerDecl *>(s.decl)->hasHeader)) {
+  if (!frame->returned && frame->result && s.body &&
+      !(s.decl->kind == ast::DeclKind::Layer && !static_cast<const ast::LayerDecl *>(s.decl)->hasHeader)) {
     Span end = s.body->span;
     if (end.file && end.end > end.begin)
       end.begin = end.end - 1;
-    report({Kind::MissingReturn, "`" + s.decl->name.text + "` ends without `return`",
-            {{end, "reached here"}, {frame->resultSpan, "a value of this type is expected"}}, {}, "end the body with `return ...`"});
+    report({Kind::MissingReturn,
+            "`" + s.decl->name.text + "` ends without `return`",
+            {{end, "reached here"}, {frame->resultSpan, "a value of this type is expected"}},
+            {},
+            "end the body with `return ...`"});
     frame->returned = checker.bad;
   }
 }
@@ -35,8 +39,11 @@ void Walker::boundOnce(const ast::Block *b) {
   auto bound = [&](const std::string &name, Span span) {
     auto [slot, added] = first.emplace(name, span);
     if (!added && name != "_")
-      report({Kind::DuplicateName, "`" + name + "` is bound twice in one block",
-              {{span, "bound again here"}, {slot->second, "first bound here"}}, {}, "choose another name, or make it a `var` and assign"});
+      report({Kind::DuplicateName,
+              "`" + name + "` is bound twice in one block",
+              {{span, "bound again here"}, {slot->second, "first bound here"}},
+              {},
+              "choose another name, or make it a `var` and assign"});
   };
   for (const ast::Stmt *s : b->statements) {
     auto *l = as<ast::LetStmt>(s);
@@ -73,22 +80,25 @@ void Walker::assigned(const ast::Block *b, std::set<std::string> &out) {
         return as<ast::IdentifierExpr>(e);
     }
   };
-  forAll(b, [&](const ast::Stmt *s) {
-    const ast::Expr *target = nullptr;
-    if (auto *a = as<ast::AssignStmt>(s)) {
-      target = a->target;
-      if (!target)
-        for (const ast::Slot &slot : a->pattern.slots)
-          out.insert(slot.text);
-    } else if (auto *u = as<ast::UpdateStmt>(s)) {
-      target = u->target;
-    } else if (auto *c = as<ast::ScatterStmt>(s)) {
-      target = c->target;
-    }
-    if (target)
-      if (auto *id = root(target))
-        out.insert(id->name);
-  }, [](const ast::Expr *) {});
+  forAll(
+      b,
+      [&](const ast::Stmt *s) {
+        const ast::Expr *target = nullptr;
+        if (auto *a = as<ast::AssignStmt>(s)) {
+          target = a->target;
+          if (!target)
+            for (const ast::Slot &slot : a->pattern.slots)
+              out.insert(slot.text);
+        } else if (auto *u = as<ast::UpdateStmt>(s)) {
+          target = u->target;
+        } else if (auto *c = as<ast::ScatterStmt>(s)) {
+          target = c->target;
+        }
+        if (target)
+          if (auto *id = root(target))
+            out.insert(id->name);
+      },
+      [](const ast::Expr *) {});
 }
 
 /// Binds what the statement would have bound to the error value, labels included.
@@ -121,10 +131,12 @@ void Walker::poison(const ast::Stmt *s, Scope *inner) {
   for (const std::string &name : names)
     inner->assign(name, checker.bad);
   if (frame->self && !expanding())
-    forAll(&alone, [](const ast::Stmt *) {}, [&](const ast::Expr *e) {
-      if (auto *l = as<ast::LabelledExpr>(e))
-        frame->self->shared.emplace(l->label.text, checker.bad);
-    });
+    forAll(
+        &alone, [](const ast::Stmt *) {},
+        [&](const ast::Expr *e) {
+          if (auto *l = as<ast::LabelledExpr>(e))
+            frame->self->shared.emplace(l->label.text, checker.bad);
+        });
 }
 
 bool Walker::statement(const ast::Stmt *s, Scope *inner) {
@@ -152,8 +164,8 @@ bool Walker::statement(const ast::Stmt *s, Scope *inner) {
 }
 
 static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
-    {"fuse", true},   {"keep", true},     {"unroll", true},    {"private", true}, {"read", true},
-    {"write", true},  {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", false}};
+    {"fuse", true},  {"keep", true},     {"unroll", true},     {"private", true}, {"read", true},
+    {"write", true}, {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true}};
 
 void Walker::attributes(const ast::Stmt *s) {
   for (const ast::Attribute &a : s->attributes) {
@@ -165,11 +177,13 @@ void Walker::attributes(const ast::Stmt *s) {
         names.emplace_back(name);
       std::string near = nearest(a.name.text, names);
       fail(Kind::UnknownAttribute, "no attribute named `@" + a.name.text + "`", {{a.span, ""}},
-           near.empty() ? "the attributes are @fuse, @keep, @unroll, @private, @read, @write, @session, @checkpoint, @precision and @target"
+           near.empty() ? "the attributes are @fuse, @keep, @unroll, @private, @read, @write, @session, @checkpoint, "
+                          "@precision and @target"
                         : "`@" + near + "` is close");
     }
     if (!known->second && expanding())
-      notSupported("`@" + a.name.text + "`", a.span, "an attribute is a promise; without it the program means the same");
+      notSupported("`@" + a.name.text + "`", a.span,
+                   "an attribute is a promise; without it the program means the same");
     if (a.name.text == "fuse" && expanding()) {
       std::string promise = "fuse";
       if (!a.arguments.empty() && a.arguments[0].value)
@@ -181,7 +195,8 @@ void Walker::attributes(const ast::Stmt *s) {
 
 void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
   switch (s->kind) {
-  case ast::StmtKind::Equation: return equation(as<ast::EquationStmt>(s), inner);
+  case ast::StmtKind::Equation:
+    return equation(as<ast::EquationStmt>(s), inner);
   case ast::StmtKind::Let:
   case ast::StmtKind::Var: {
     auto *l = as<ast::LetStmt>(s);
@@ -200,17 +215,26 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
       emit.body->values[*value->value].name = pattern.slots[0].text;
     return destructure(pattern, value, inner, s->span);
   }
-  case ast::StmtKind::Weight: return weightStatement(as<ast::WeightStmt>(s), inner);
-  case ast::StmtKind::Use: return useStatement(as<ast::UseStmt>(s), inner);
+  case ast::StmtKind::Weight:
+    return weightStatement(as<ast::WeightStmt>(s), inner);
+  case ast::StmtKind::Use:
+    return useStatement(as<ast::UseStmt>(s), inner);
   case ast::StmtKind::Function:
     if (!frame->self || frame->decl != frame->self->decl)
-      fail(Kind::MisplacedStatement, "a function inside a function", {{s->span, ""}}, "declare it in the file, or write `x => ...`");
+      fail(Kind::MisplacedStatement, "a function inside a function", {{s->span, ""}},
+           "declare it in the file, or write `x => ...`");
     return; // methods are found by name
-  case ast::StmtKind::Assign: return assign(as<ast::AssignStmt>(s), inner);
-  case ast::StmtKind::Update: return update(as<ast::UpdateStmt>(s), inner);
-  case ast::StmtKind::Scatter: return scatter(as<ast::ScatterStmt>(s), inner);
-  case ast::StmtKind::Do: evaluate(as<ast::DoStmt>(s)->call, inner); return;
-  case ast::StmtKind::Return: return returnValue(evaluate(as<ast::ReturnStmt>(s)->value, inner), as<ast::ReturnStmt>(s)->value->span);
+  case ast::StmtKind::Assign:
+    return assign(as<ast::AssignStmt>(s), inner);
+  case ast::StmtKind::Update:
+    return update(as<ast::UpdateStmt>(s), inner);
+  case ast::StmtKind::Scatter:
+    return scatter(as<ast::ScatterStmt>(s), inner);
+  case ast::StmtKind::Do:
+    evaluate(as<ast::DoStmt>(s)->call, inner);
+    return;
+  case ast::StmtKind::Return:
+    return returnValue(evaluate(as<ast::ReturnStmt>(s)->value, inner), as<ast::ReturnStmt>(s)->value->span);
   case ast::StmtKind::Yield: {
     if (!frame->yields)
       fail(Kind::MisplacedStatement, "`yield` outside a loop", {{s->span, ""}}, "end a function with `return`");
@@ -218,15 +242,20 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
     frame->yields->push_back({"", evaluate(value, inner), value->span});
     return;
   }
-  case ast::StmtKind::If: return ifStatement(as<ast::IfStmt>(s), inner);
-  case ast::StmtKind::While: return whileStatement(as<ast::WhileStmt>(s), inner);
+  case ast::StmtKind::If:
+    return ifStatement(as<ast::IfStmt>(s), inner);
+  case ast::StmtKind::While:
+    return whileStatement(as<ast::WhileStmt>(s), inner);
   case ast::StmtKind::For: {
-    bool unroll = std::any_of(s->attributes.begin(), s->attributes.end(), [](const ast::Attribute &a) { return a.name.text == "unroll"; });
+    bool unroll = std::any_of(s->attributes.begin(), s->attributes.end(),
+                              [](const ast::Attribute &a) { return a.name.text == "unroll"; });
     loop(as<ast::ForStmt>(s)->loop, inner, true, unroll);
     return;
   }
-  case ast::StmtKind::ExpectError: return expectError(as<ast::ExpectErrorStmt>(s), inner);
-  case ast::StmtKind::Expect: return expectStatement(as<ast::ExpectStmt>(s), inner);
+  case ast::StmtKind::ExpectError:
+    return expectError(as<ast::ExpectErrorStmt>(s), inner);
+  case ast::StmtKind::Expect:
+    return expectStatement(as<ast::ExpectStmt>(s), inner);
   }
 }
 
@@ -251,7 +280,8 @@ void Walker::destructure(const ast::Pattern &pattern, Ref value, Scope *inner, S
   if (!pattern.parenthesised && pattern.slots.size() == 1)
     return bind(pattern.slots[0], value);
   sound(value);
-  if ((value->kind != Entity::Kind::Record && value->kind != Entity::Kind::List) || value->items.size() != pattern.slots.size())
+  if ((value->kind != Entity::Kind::Record && value->kind != Entity::Kind::List) ||
+      value->items.size() != pattern.slots.size())
     fail(Kind::TypeMismatch, std::to_string(pattern.slots.size()) + " names for " + describe(value), {{span, ""}});
   for (size_t i = 0; i < pattern.slots.size(); ++i)
     bind(pattern.slots[i], value->items[i]);
@@ -262,7 +292,8 @@ void Walker::conform(Ref value, Ref declared, Span span, Span declaredSpan, cons
   sound(value);
   if (declared->kind == Entity::Kind::Record) {
     if (value->kind != Entity::Kind::Record || value->items.size() < declared->items.size())
-      fail(Kind::TypeMismatch, what + " is " + describe(value), {{span, ""}, {declaredSpan, "declared as " + describe(declared)}});
+      fail(Kind::TypeMismatch, what + " is " + describe(value),
+           {{span, ""}, {declaredSpan, "declared as " + describe(declared)}});
     for (size_t i = 0; i < declared->items.size(); ++i) {
       const std::string &wanted = declared->names[i];
       size_t at = i;
@@ -272,9 +303,11 @@ void Walker::conform(Ref value, Ref declared, Span span, Span declaredSpan, cons
           at = size_t(found - value->names.begin());
         else if (!value->names[i].empty())
           fail(Kind::UnknownField, what + " has a field `" + value->names[i] + "` where `" + wanted + "` is declared",
-               {{span, "this is " + describe(value)}, {declaredSpan, "declared here"}}, "name the field `" + wanted + "`");
+               {{span, "this is " + describe(value)}, {declaredSpan, "declared here"}},
+               "name the field `" + wanted + "`");
       }
-      conform(value->items[at], declared->items[i], span, declaredSpan, wanted.empty() ? what : what + ", field `" + wanted + "`");
+      conform(value->items[at], declared->items[i], span, declaredSpan,
+              wanted.empty() ? what : what + ", field `" + wanted + "`");
     }
     return;
   }
@@ -285,13 +318,15 @@ void Walker::conform(Ref value, Ref declared, Span span, Span declaredSpan, cons
                         (family(shape->element) == Family::Integer && family(declared->element) == Family::Real &&
                          (shape->literal || shape->element == Element::Int)));
   if (!fits)
-    fail(Kind::TypeMismatch, what + " has type " + (shape ? std::string(nacre::name(shape->element)) : describe(value)) + ", declared as " +
-                                 std::string(nacre::name(declared->element)),
+    fail(Kind::TypeMismatch,
+         what + " has type " + (shape ? std::string(nacre::name(shape->element)) : describe(value)) + ", declared as " +
+             std::string(nacre::name(declared->element)),
          {{span, "this is " + describe(value)}, {declaredSpan, "declared as " + describe(declared)}},
          shape ? "write `" + std::string(nacre::name(declared->element)) + "(...)` to convert" : "");
   if (shape->axes.size() != declared->axes.size())
-    fail(Kind::RankMismatch, what + " has " + std::to_string(shape->axes.size()) + (shape->axes.size() == 1 ? " axis" : " axes") +
-                                 ", declared with " + std::to_string(declared->axes.size()),
+    fail(Kind::RankMismatch,
+         what + " has " + std::to_string(shape->axes.size()) + (shape->axes.size() == 1 ? " axis" : " axes") +
+             ", declared with " + std::to_string(declared->axes.size()),
          {{span, "this is " + describe(value)}, {declaredSpan, "declared as " + describe(declared)}});
   for (size_t i = 0; i < shape->axes.size(); ++i) {
     const Axis &a = shape->axes[i], &b = declared->axes[i];
@@ -313,7 +348,8 @@ Ref Walker::adapt(Ref value, Ref declared) {
     for (size_t i = 0; i < declared->items.size(); ++i) {
       size_t at = i;
       if (!declared->names[i].empty())
-        if (auto found = std::find(value->names.begin(), value->names.end(), declared->names[i]); found != value->names.end())
+        if (auto found = std::find(value->names.begin(), value->names.end(), declared->names[i]);
+            found != value->names.end())
           at = size_t(found - value->names.begin());
       items.push_back(adapt(value->items[at], declared->items[i]));
     }
@@ -323,7 +359,8 @@ Ref Walker::adapt(Ref value, Ref declared) {
     return value;
   if (!expanding()) // the declared form of the sizes is what callers see; compile-time numbers stay known
     return isTensor(value) || value->kind == Entity::Kind::List ? declared : value;
-  if (value->kind == Entity::Kind::Integer || value->kind == Entity::Kind::Real || value->kind == Entity::Kind::Boolean) {
+  if (value->kind == Entity::Kind::Integer || value->kind == Entity::Kind::Real ||
+      value->kind == Entity::Kind::Boolean) {
     if (value->kind == Entity::Kind::Integer && family(declared->element) == Family::Real)
       if (auto number = constant(value))
         return real(double(*number));
@@ -396,7 +433,8 @@ void Walker::scatter(const ast::ScatterStmt *s, Scope *inner) {
     Ref value = evaluate(s->value, body);
     auto shape = shapeOf(value);
     if (!shape || !shape->axes.empty())
-      fail(Kind::NotAScalar, "`+=` adds one element, this is " + describe(value), {{s->value->span, ""}}, "subscript it: `x[i, j]`");
+      fail(Kind::NotAScalar, "`+=` adds one element, this is " + describe(value), {{s->value->span, ""}},
+           "subscript it: `x[i, j]`");
   } catch (...) {
     --inEquation;
     frame->group = outerGroup;
@@ -426,10 +464,12 @@ void Walker::expectError(const ast::ExpectErrorStmt *s, Scope *inner) {
   emit.body->values.resize(0 + values);
   Kind wanted;
   if (!kindNamed(s->errorKind.text, wanted))
-    fail(Kind::UnknownName, "no diagnostic is called `" + s->errorKind.text + "`", {{s->errorKind.span, ""}}, "`nacre explain` lists them");
+    fail(Kind::UnknownName, "no diagnostic is called `" + s->errorKind.text + "`", {{s->errorKind.span, ""}},
+         "`nacre explain` lists them");
   if (std::find(found.begin(), found.end(), wanted) == found.end())
     fail(Kind::UnexpectedResult, "expected " + s->errorKind.text + " here",
-         {{s->span, found.empty() ? "nothing is wrong in this block" : "found " + std::string(nacre::info(found[0]).name)}});
+         {{s->span,
+           found.empty() ? "nothing is wrong in this block" : "found " + std::string(nacre::info(found[0]).name)}});
 }
 
 void Walker::expectStatement(const ast::ExpectStmt *s, Scope *inner) {

@@ -75,9 +75,11 @@ Ref Walker::global(const Global &found, const std::string &name, Span span) {
     e.file = found.file;
     return &e;
   }
-  case ast::DeclKind::Data: notSupported("reading `data` outside `train`", span);
+  case ast::DeclKind::Data:
+    notSupported("reading `data` outside `train`", span);
     break;
-  default: break;
+  default:
+    break;
   }
   fail(Kind::NotAValue, "`" + name + "` is no value", {{span, ""}, {found.decl->name.span, "declared here"}});
 }
@@ -115,13 +117,16 @@ Ref Walker::typeValue(const ast::Type *written, Scope *inner) {
     return record(std::move(items), std::move(names));
   }
   Element element;
+  if (type->name.text == "weights")
+    notSupported("the type `weights`", type->span);
   if (!elementNamed(type->name.text, element)) {
     std::vector<std::string> names;
     for (size_t i = 0; i <= size_t(Element::Text); ++i)
       names.emplace_back(nacre::name(Element(i)));
     std::string near = nearest(type->name.text, names);
     fail(Kind::UnknownType, "no type named `" + type->name.text + "`", {{type->name.span, ""}},
-         near.empty() ? "scalar types are real f64 f32 f16 bf16 int i64 i32 i8 u64 u8 bool str" : "`" + near + "` is close");
+         near.empty() ? "scalar types are real f64 f32 f16 bf16 int i64 i32 i8 u64 u8 bool str"
+                      : "`" + near + "` is close");
   }
   Axes axes;
   for (const ast::Dimension &d : type->dimensions) {
@@ -147,7 +152,8 @@ Polynomial Walker::sizeOf(Ref value, Span span) {
   sound(value);
   bool quotient = isTensor(value) && family(value->element) == Family::Real;
   fail(Kind::NotASize, "a size is an integer known from dimensions and compile-time parameters",
-       {{span, "this is " + describe(value)}}, quotient || value->kind == Entity::Kind::Real ? "`/` makes a real; a size needs `//`" : "");
+       {{span, "this is " + describe(value)}},
+       quotient || value->kind == Entity::Kind::Real ? "`/` makes a real; a size needs `//`" : "");
 }
 
 void Walker::forEachTensorType(const ast::Type *written, const std::function<void(const ast::Type *)> &visit) const {
@@ -185,7 +191,8 @@ void Walker::declare(const ast::Type *written, Scope *inner) {
         continue;
       Ref known = inner->find(id->name);
       if (!known)
-        if (const Global *found = frame->file->find(id->name); found && found->decl && found->decl->kind == ast::DeclKind::Constant)
+        if (const Global *found = frame->file->find(id->name);
+            found && found->decl && found->decl->kind == ast::DeclKind::Constant)
           continue;
       if (!known) {
         const Atom *atom = nameAtom(id->name);
@@ -249,11 +256,21 @@ std::vector<Clause> Walker::clauses(const std::vector<const ast::Expr *> &where,
       if (isInteger(x) && isInteger(y)) {
         Polynomial d = x->integer - y->integer;
         switch (b->op) {
-        case BinaryOp::Less: out.push_back({Clause::Form::NonNegative, -d - 1, {}, w}); break;
-        case BinaryOp::LessEqual: out.push_back({Clause::Form::NonNegative, -d, {}, w}); break;
-        case BinaryOp::Greater: out.push_back({Clause::Form::NonNegative, d - 1, {}, w}); break;
-        case BinaryOp::GreaterEqual: out.push_back({Clause::Form::NonNegative, d, {}, w}); break;
-        default: out.push_back({Clause::Form::Zero, d, {}, w}); break;
+        case BinaryOp::Less:
+          out.push_back({Clause::Form::NonNegative, -d - 1, {}, w});
+          break;
+        case BinaryOp::LessEqual:
+          out.push_back({Clause::Form::NonNegative, -d, {}, w});
+          break;
+        case BinaryOp::Greater:
+          out.push_back({Clause::Form::NonNegative, d - 1, {}, w});
+          break;
+        case BinaryOp::GreaterEqual:
+          out.push_back({Clause::Form::NonNegative, d, {}, w});
+          break;
+        default:
+          out.push_back({Clause::Form::Zero, d, {}, w});
+          break;
         }
         return;
       }
@@ -267,7 +284,9 @@ std::vector<Clause> Walker::clauses(const std::vector<const ast::Expr *> &where,
 
 void Walker::assumeClause(const Clause &c) {
   switch (c.form) {
-  case Clause::Form::Definition: facts().assumeNonNegative(c.value - 1); break;
+  case Clause::Form::Definition:
+    facts().assumeNonNegative(c.value - 1);
+    break;
   case Clause::Form::NonNegative:
     if (!c.value.isConstant())
       facts().assumeNonNegative(c.value);
@@ -276,8 +295,11 @@ void Walker::assumeClause(const Clause &c) {
     if (!c.value.isConstant())
       facts().assumeZero(c.value);
     break;
-  case Clause::Form::Remainder: facts().assumeRemainder(c.value, c.modulus); break;
-  case Clause::Form::Plain: break;
+  case Clause::Form::Remainder:
+    facts().assumeRemainder(c.value, c.modulus);
+    break;
+  case Clause::Form::Plain:
+    break;
   }
 }
 
@@ -293,7 +315,8 @@ void Walker::requireClosed(const Signature &s, Scope *inner, const std::vector<c
         identifiers(d.size, all);
         std::set<std::string> unknown;
         for (const ast::IdentifierExpr *id : all)
-          if (!inner->find(id->name) && !frame->file->find(id->name) && !isBuiltin(id->name) && !defined.count(id->name))
+          if (!inner->find(id->name) && !frame->file->find(id->name) && !isBuiltin(id->name) &&
+              !defined.count(id->name))
             unknown.insert(id->name);
         if (unknown.empty())
           continue;
@@ -314,7 +337,8 @@ void Walker::requireClosed(const Signature &s, Scope *inner, const std::vector<c
         }
         std::string written(d.span.text());
         fail(Kind::UnsolvedDimension,
-             written == name ? "nothing says what `" + name + "` is" : "`" + name + "` cannot be found from `" + written + "`",
+             written == name ? "nothing says what `" + name + "` is"
+                             : "`" + name + "` cannot be found from `" + written + "`",
              {{d.span, "no parameter has it as a dimension by itself"}},
              "use `" + name + "` alone in a parameter, or make it a compile-time parameter");
       }
@@ -365,7 +389,8 @@ std::vector<Clause> Walker::enterSignature(const Signature &s, Scope *inner) {
   if (s.result) {
     frame->result = typeValue(s.result, inner);
     frame->resultSpan = s.result->span;
-    std::vector<Ref> parts = frame->result->kind == Entity::Kind::Record ? frame->result->items : std::vector{frame->result};
+    std::vector<Ref> parts =
+        frame->result->kind == Entity::Kind::Record ? frame->result->items : std::vector{frame->result};
     for (Ref part : parts)
       for (const Axis &axis : part->axes)
         if (!axis.group && !axis.size.isConstant())

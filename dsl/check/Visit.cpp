@@ -21,9 +21,15 @@ void forEachPart(const Expr *e, const ExprVisitor &visit) {
     for (const Expr *element : as<ListExpr>(e)->elements)
       visit(element);
     break;
-  case ExprKind::Comprehension: some({as<ComprehensionExpr>(e)->body, as<ComprehensionExpr>(e)->sequence}); break;
-  case ExprKind::Tuple: ofArguments(as<TupleExpr>(e)->elements, visit); break;
-  case ExprKind::Member: some({as<MemberExpr>(e)->base}); break;
+  case ExprKind::Comprehension:
+    some({as<ComprehensionExpr>(e)->body, as<ComprehensionExpr>(e)->sequence});
+    break;
+  case ExprKind::Tuple:
+    ofArguments(as<TupleExpr>(e)->elements, visit);
+    break;
+  case ExprKind::Member:
+    some({as<MemberExpr>(e)->base});
+    break;
   case ExprKind::Subscript:
     some({as<SubscriptExpr>(e)->base});
     ofArguments(as<SubscriptExpr>(e)->arguments, visit);
@@ -32,19 +38,32 @@ void forEachPart(const Expr *e, const ExprVisitor &visit) {
     some({as<CallExpr>(e)->callee});
     ofArguments(as<CallExpr>(e)->arguments, visit);
     break;
-  case ExprKind::Unary: some({as<UnaryExpr>(e)->operand}); break;
-  case ExprKind::Binary: some({as<BinaryExpr>(e)->lhs, as<BinaryExpr>(e)->rhs}); break;
-  case ExprKind::Pipe: some({as<PipeExpr>(e)->value, as<PipeExpr>(e)->target}); break;
-  case ExprKind::If: some({as<IfExpr>(e)->condition, as<IfExpr>(e)->then, as<IfExpr>(e)->otherwise}); break;
-  case ExprKind::Lambda: some({as<LambdaExpr>(e)->body}); break;
-  case ExprKind::Loop: some({as<LoopExpr>(e)->sequence}); break;
+  case ExprKind::Unary:
+    some({as<UnaryExpr>(e)->operand});
+    break;
+  case ExprKind::Binary:
+    some({as<BinaryExpr>(e)->lhs, as<BinaryExpr>(e)->rhs});
+    break;
+  case ExprKind::Pipe:
+    some({as<PipeExpr>(e)->value, as<PipeExpr>(e)->target});
+    break;
+  case ExprKind::If:
+    some({as<IfExpr>(e)->condition, as<IfExpr>(e)->then, as<IfExpr>(e)->otherwise});
+    break;
+  case ExprKind::Lambda:
+    some({as<LambdaExpr>(e)->body});
+    break;
+  case ExprKind::Loop:
+    some({as<LoopExpr>(e)->sequence});
+    break;
   case ExprKind::Integer:
   case ExprKind::Float:
   case ExprKind::String:
   case ExprKind::Boolean:
   case ExprKind::Hole:
   case ExprKind::Identifier:
-  case ExprKind::Labelled: break;
+  case ExprKind::Labelled:
+    break;
   }
 }
 
@@ -64,25 +83,53 @@ void forEachExpression(const Stmt *s, const ExprVisitor &visit) {
     binders(as<EquationStmt>(s)->binders);
     some({as<EquationStmt>(s)->value});
     break;
-  case StmtKind::Let: some({as<LetStmt>(s)->value}); break;
-  case StmtKind::Var: some({as<VarStmt>(s)->value}); break;
-  case StmtKind::Weight: some({as<WeightStmt>(s)->initial, as<WeightStmt>(s)->condition}); break;
-  case StmtKind::Use: some({as<UseStmt>(s)->value}); break;
-  case StmtKind::Function: break;
-  case StmtKind::Assign: some({as<AssignStmt>(s)->target, as<AssignStmt>(s)->value}); break;
-  case StmtKind::Update: some({as<UpdateStmt>(s)->target, as<UpdateStmt>(s)->value}); break;
+  case StmtKind::Let:
+    some({as<LetStmt>(s)->value});
+    break;
+  case StmtKind::Var:
+    some({as<VarStmt>(s)->value});
+    break;
+  case StmtKind::Weight:
+    some({as<WeightStmt>(s)->initial, as<WeightStmt>(s)->condition});
+    break;
+  case StmtKind::Use:
+    some({as<UseStmt>(s)->value});
+    break;
+  case StmtKind::Function:
+    break;
+  case StmtKind::Assign:
+    some({as<AssignStmt>(s)->target, as<AssignStmt>(s)->value});
+    break;
+  case StmtKind::Update:
+    some({as<UpdateStmt>(s)->target, as<UpdateStmt>(s)->value});
+    break;
   case StmtKind::Scatter:
     some({as<ScatterStmt>(s)->target, as<ScatterStmt>(s)->value});
     binders(as<ScatterStmt>(s)->binders);
     break;
-  case StmtKind::Do: some({as<DoStmt>(s)->call}); break;
-  case StmtKind::Return: some({as<ReturnStmt>(s)->value}); break;
-  case StmtKind::Yield: some({as<YieldStmt>(s)->value}); break;
-  case StmtKind::If: some({as<IfStmt>(s)->condition}); break;
-  case StmtKind::While: some({as<WhileStmt>(s)->condition, as<WhileStmt>(s)->limit}); break;
-  case StmtKind::For: some({as<ForStmt>(s)->loop}); break;
-  case StmtKind::ExpectError: break;
-  case StmtKind::Expect: some({as<ExpectStmt>(s)->condition, as<ExpectStmt>(s)->tolerance}); break;
+  case StmtKind::Do:
+    some({as<DoStmt>(s)->call});
+    break;
+  case StmtKind::Return:
+    some({as<ReturnStmt>(s)->value});
+    break;
+  case StmtKind::Yield:
+    some({as<YieldStmt>(s)->value});
+    break;
+  case StmtKind::If:
+    some({as<IfStmt>(s)->condition});
+    break;
+  case StmtKind::While:
+    some({as<WhileStmt>(s)->condition, as<WhileStmt>(s)->limit});
+    break;
+  case StmtKind::For:
+    some({as<ForStmt>(s)->loop});
+    break;
+  case StmtKind::ExpectError:
+    break;
+  case StmtKind::Expect:
+    some({as<ExpectStmt>(s)->condition, as<ExpectStmt>(s)->tolerance});
+    break;
   }
 }
 

@@ -1,13 +1,13 @@
 // Obligations: proved, inherited by the caller, guarded at the entry, left to the expansion, or reported.
-#include "check/Visit.h"
 #include "check/Walker.h"
+#include "check/Visit.h"
 #include <filesystem>
 
 namespace nacre {
 
-constexpr size_t mostValues = 200000;  // of one entry; far above real models (ResNet-152 has about 2000)
+constexpr size_t mostValues = 200000; // of one entry; far above real models (ResNet-152 has about 2000)
 constexpr size_t mostTermsInAll = 4000000;
-constexpr size_t mostWork = 200000;     // calls and rounds of unrolled loops, of one compilation
+constexpr size_t mostWork = 200000; // calls and rounds of unrolled loops, of one compilation
 
 Signature signatureOf(const ast::Decl *decl) {
   static const std::vector<ast::Parameter> none;
@@ -102,18 +102,30 @@ std::vector<std::string> Walker::chain() const {
 
 static std::string_view usualHint(Kind kind) {
   switch (kind) {
-  case Kind::ExtentMismatch: return "swap or transpose one of the two, or correct the declared size";
-  case Kind::DimensionMismatch: return "correct one of the two sizes";
-  case Kind::ElementCount: return "the products of the sizes before and after must agree";
-  case Kind::RankMismatch: return "add, remove or reduce axes";
-  case Kind::RankGroup: return "give both the same leading axes, or subscript them";
-  case Kind::UnknownName: return "declare it, or import it";
-  case Kind::TypeMismatch: return "convert, or pass another value";
-  case Kind::WhereViolated: return "change the argument that breaks it";
-  case Kind::IndexRange: return "shorten the range";
-  case Kind::DuplicateIndex: return "write a second index and compare: `if i == j then ... else 0`";
-  case Kind::Assertion: return "pass one of the values that it allows";
-  default: return "";
+  case Kind::ExtentMismatch:
+    return "swap or transpose one of the two, or correct the declared size";
+  case Kind::DimensionMismatch:
+    return "correct one of the two sizes";
+  case Kind::ElementCount:
+    return "the products of the sizes before and after must agree";
+  case Kind::RankMismatch:
+    return "add, remove or reduce axes";
+  case Kind::RankGroup:
+    return "give both the same leading axes, or subscript them";
+  case Kind::UnknownName:
+    return "declare it, or import it";
+  case Kind::TypeMismatch:
+    return "convert, or pass another value";
+  case Kind::WhereViolated:
+    return "change the argument that breaks it";
+  case Kind::IndexRange:
+    return "shorten the range";
+  case Kind::DuplicateIndex:
+    return "write a second index and compare: `if i == j then ... else 0`";
+  case Kind::Assertion:
+    return "pass one of the values that it allows";
+  default:
+    return "";
   }
 }
 
@@ -157,8 +169,8 @@ void Walker::step(Span span) {
     if (exhausted)
       throw Quiet();
     exhausted = true;
-    fail(Kind::TooLarge, "this program expands to more than " + std::to_string(mostValues) + " tensor values", {{span, "reached here"}},
-         "repeat less: an unrolled loop or a list of layers is far too long");
+    fail(Kind::TooLarge, "this program expands to more than " + std::to_string(mostValues) + " tensor values",
+         {{span, "reached here"}}, "repeat less: an unrolled loop or a list of layers is far too long");
   }
 }
 
@@ -207,7 +219,7 @@ void Walker::require(Relation relation, const Polynomial &p, Span place, unsigne
   if (nonNegative ? facts().nonNegative(p) : facts().zero(p))
     return note(Proof::Proved);
   if (dry)
-    throw Quiet();
+    throw Unproved();
   note(Proof::Open);
   Polynomial q = facts().normal(p);
   for (const Condition &c : held) {
@@ -243,8 +255,12 @@ void Walker::require(Relation relation, const Polynomial &p, Span place, unsigne
       return; // differs between cases of a compile-time condition: known when it is expanded
   std::optional<Assignment> example;
   if (!q.isConstant()) {
-    example = facts().counterexample(
-        q, [&](int64_t v) { return nonNegative ? v < 0 : v != 0; }, defaults);
+    // A compile-time parameter below 0 refutes nearly everything, and nobody means it.
+    Facts plausible = facts();
+    for (const Atom *atom : compileTimeAtoms)
+      if (!plausible.lower(atom))
+        plausible.setLower(atom, 0);
+    example = plausible.counterexample(q, [&](int64_t v) { return nonNegative ? v < 0 : v != 0; }, defaults);
     if (!example && modular)
       for (const Atom *leaf : q.leaves())
         if (compileTimeAtoms.count(leaf))
@@ -265,7 +281,9 @@ std::string Walker::divisibilityHint(const Polynomial &a, const Polynomial &b) {
     if (inner.size() != 1 || inner[0]->kind != AtomKind::Name || compileTimeAtoms.count(inner[0]) ||
         atom->operands[0].coefficient({inner[0]}) != 1)
       continue;
-    std::string_view what = decl->kind == ast::DeclKind::Layer ? "layer " : decl->kind == ast::DeclKind::Entry ? "entry " : "fn ";
+    std::string_view what = decl->kind == ast::DeclKind::Layer   ? "layer "
+                            : decl->kind == ast::DeclKind::Entry ? "entry "
+                                                                 : "fn ";
     return "add `where " + inner[0]->name + " % " + atom->operands[1].text() + " == 0` to " + std::string(what) +
            decl->name.text;
   }
@@ -386,8 +404,14 @@ void Walker::walkLayer(Modular &found) {
   }
   // The header first, so that methods see its weights and labels; each method starts from the same facts.
   Facts start = facts();
-  auto method = [&](const Signature &signature, const std::string &methodName) {
+  auto method = [&](const Signature &signature, const std::string &methodName, bool header) {
     factStack.assign(1, start);
+    Scope *hyper = frame->root;
+    if (!header) {
+      frame->root = scope(hyper);
+      bindUnknowns(checker, *signature.compileTime, signature, frame->root, facts(), compileTimeAtoms, defaults,
+                   frame->file);
+    }
     conditions = &found.conditions[methodName];
     held.clear();
     frame->result = nullptr;
@@ -396,22 +420,38 @@ void Walker::walkLayer(Modular &found) {
       Scope *inner = scope(frame->root);
       if (signature.parameters && signature.result)
         enterSignature(signature, inner);
+      else if (header) // without a header, the shapes of the weights declare their dimensions
+        for (const ast::Stmt *statement : layer->body ? layer->body->statements : std::vector<const ast::Stmt *>())
+          if (auto *w = ast::as<ast::WeightStmt>(statement))
+            declare(w->type, frame->root);
       body(signature, inner);
     } catch (Problem &p) {
       report(std::move(p.diagnostic));
     } catch (Quiet &) {
     }
+    frame->root = hyper;
   };
   Signature header = s;
   if (!layer->hasHeader) {
     header.parameters = nullptr;
     header.result = nullptr;
   }
-  method(header, "forward");
+  method(header, "forward", true);
+  noteInstanceDimensions(found);
+  for (const std::string &name :
+       found.instanceDimensions) { // methods see them, and start from what the header says of them
+    if (!frame->root->find(name))
+      frame->root->bind(name, integer(frame->names.at(name)));
+    start.setLower(nameAtom(name), 1);
+  }
   if (layer->body)
     for (const ast::Stmt *statement : layer->body->statements)
       if (auto *function = ast::as<ast::FunctionStmt>(statement))
-        method(signatureOf(function->function), function->function->name.text);
+        method(signatureOf(function->function), function->function->name.text, false);
+  noteInstanceDimensions(found);
+}
+
+void Walker::noteInstanceDimensions(Modular &found) {
   // Dimensions in the shapes of weights, and in what sub-layers were given, belong to the instance.
   std::set<std::string> mentioned;
   auto mention = [&](const Polynomial &p) {

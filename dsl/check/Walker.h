@@ -20,6 +20,7 @@ struct Problem { // thrown: abandons one statement, which is then reported
   Diagnostic diagnostic;
 };
 struct Quiet {};            // thrown: abandons a statement whose cause is reported already, or belongs to an instance
+struct Unproved : Quiet {}; // thrown while extents are collected: the walk itself will report it
 struct ShadowedIndex : Quiet {}; // thrown while extents are collected: an index has no value yet
 
 struct Argument {
@@ -49,17 +50,17 @@ struct GroupBinding {
 struct Frame {
   const FileScope *file = nullptr;
   const ast::Decl *decl = nullptr;
-  Scope *root = nullptr;                       // compile-time arguments and dimension names
-  Instance *self = nullptr;                    // the layer that a layer's body works on
-  std::map<std::string, Polynomial> names;     // dimensions of the signature
-  Ref result = nullptr;                        // the declared type
+  Scope *root = nullptr;                   // compile-time arguments and dimension names
+  Instance *self = nullptr;                // the layer that a layer's body works on
+  std::map<std::string, Polynomial> names; // dimensions of the signature
+  Ref result = nullptr;                    // the declared type
   Span resultSpan;
-  Ref returned = nullptr;                      // set by `return`
-  std::vector<Argument> *yields = nullptr;     // of the innermost loop
-  const GroupBinding *group = nullptr;         // `...` of the innermost equation or reduction
+  Ref returned = nullptr;                  // set by `return`
+  std::vector<Argument> *yields = nullptr; // of the innermost loop
+  const GroupBinding *group = nullptr;     // `...` of the innermost equation or reduction
   Frame *caller = nullptr;
   Span callSpan;
-  std::string title;                           // `conv2` = Conv2d[o = 10]
+  std::string title; // `conv2` = Conv2d[o = 10]
   const Location *location = nullptr;
   bool test = false;
 };
@@ -69,10 +70,10 @@ enum class Relation : uint8_t { NonNegative, Zero };
 /// A condition of a `where` clause, as the checker uses it.
 struct Clause {
   enum class Form : uint8_t { Definition, NonNegative, Zero, Remainder, Plain } form;
-  Polynomial value;      // Definition: the size; else the polynomial that is >= 0, == 0, or divisible by `modulus`
+  Polynomial value; // Definition: the size; else the polynomial that is >= 0, == 0, or divisible by `modulus`
   Polynomial modulus;
   const ast::Expr *expression;
-  Ref plain = nullptr;   // Plain: a condition on something else than sizes
+  Ref plain = nullptr; // Plain: a condition on something else than sizes
 };
 
 class Walker {
@@ -82,6 +83,7 @@ public:
   // ---- entry points (Walker.cpp, Entries.cpp, Models.cpp)
   void walkFunction(Modular &info);
   void walkLayer(Modular &info);
+  void noteInstanceDimensions(Modular &info);
   void expandEntry(const ast::EntryDecl *, Entry &);
   void expandTest(const ast::TestDecl *, Test &);
   Ref evaluateAlone(const ast::Expr *, Scope *scope = nullptr); // a const, a model, a default
@@ -138,7 +140,7 @@ private:
 
   // ---- calls (Calls.cpp)
   struct Bound {
-    Scope *scope;    // compile-time arguments and dimension names of the callee
+    Scope *scope; // compile-time arguments and dimension names of the callee
     Frame *frame;
     std::map<std::string, Argument> given;
     std::map<std::string, Label> origin;
@@ -150,18 +152,20 @@ private:
     Span span;
     std::string what;
   };
-  Bindings compileTimeArguments(const ast::Decl *, const FileScope *, const std::vector<ast::Argument> &, Span, Scope *);
+  Bindings compileTimeArguments(const ast::Decl *, const FileScope *, const std::vector<ast::Argument> &, Span,
+                                Scope *);
   void bindType(const ast::Type *, Ref, Bound &, Span, const std::string &what, std::vector<Later> &);
   void solve(const Later &, Bound &);
   Bound bindCall(const Signature &, const FileScope *, const Bindings &hyper, const std::vector<Argument> &, Span,
                  Instance *);
   void checkClauses(const Signature &, Bound &, Span, const std::vector<Condition> &inherited);
-  Ref call(const Signature &, const FileScope *, const Bindings &hyper, const std::vector<Argument> &, Span,
-           Instance *, const std::vector<Condition> &inherited, const std::string &title);
+  Ref call(const Signature &, const FileScope *, const Bindings &hyper, const std::vector<Argument> &, Span, Instance *,
+           const std::vector<Condition> &inherited, const std::string &title);
   Ref inlineBody(const Signature &, Bound &, Span, Instance *, const std::string &title);
   Ref keepCall(const Signature &, Bound &, Span, const std::string &title);
   Ref apply(Ref callee, std::vector<Argument>, Span, Scope *, const ast::Expr *calleeExpr);
-  Ref invoke(Instance &, const ast::Decl *method, const std::vector<Argument> &, Span);
+  Ref invoke(Instance &, const ast::Decl *method, const std::vector<Argument> &, Span, const Bindings &own = {});
+  Bindings methodArguments(Ref method, Span, Scope *);
   void enterCall(Span);
   std::vector<Argument> arguments(const std::vector<ast::Argument> &, Scope *);
   bool dependsOnIndices(Ref) const;
@@ -180,7 +184,7 @@ private:
 
   // ---- statements (Statements.cpp)
   void block(const ast::Block *, Scope *);
-  void boundOnce(const ast::Block *); // a name is bound once per block
+  void boundOnce(const ast::Block *);         // a name is bound once per block
   bool statement(const ast::Stmt *, Scope *); // false: the body has returned
   void walkStatement(const ast::Stmt *, Scope *);
   void poison(const ast::Stmt *, Scope *);
@@ -200,8 +204,7 @@ private:
 
   // ---- loops (Loops.cpp)
   Ref loop(const ast::LoopExpr *, Scope *, bool isStatement, bool unroll);
-  void carried(const ast::Block *, Scope *, const std::function<void()> &head, Span,
-               std::vector<Argument> &yields);
+  void carried(const ast::Block *, Scope *, const std::function<void()> &head, Span, std::vector<Argument> &yields);
   void whileStatement(const ast::WhileStmt *, Scope *);
   Ref comprehension(const ast::ComprehensionExpr *, Scope *);
   std::vector<Ref> sequence(Ref, Span);
@@ -237,10 +240,10 @@ private:
   Ref selectOf(Ref condition, Ref then, Ref otherwise, Span, Span, Span);
   Ref closeTo(Ref, Ref, Span, Span, Span); // ~=: the largest deviation
   Scalar scalarOf(Element) const;
-  const Term *termOf(Ref, Scalar);       // a scalar
-  const Term *nativeTerm(Ref);           // a scalar in its own type
-  ValueId valueOf(Ref, Span);            // a whole tensor or scalar
-  Ref whole(Ref, Span);                  // the same, as an entity
+  const Term *termOf(Ref, Scalar); // a scalar
+  const Term *nativeTerm(Ref);     // a scalar in its own type
+  ValueId valueOf(Ref, Span);      // a whole tensor or scalar
+  Ref whole(Ref, Span);            // the same, as an entity
   std::vector<Polynomial> extentsOf(const Axes &) const;
   Ref emitted(Element, ValueId);
   bool listNumbers(Ref, std::vector<double> &) const;
@@ -268,8 +271,8 @@ private:
                     const std::string &name);
   std::vector<Index> indices(const std::vector<ast::Binder> &, const std::vector<const ast::Expr *> &, Scope *outer,
                              Scope *inner, Axes &axes, GroupBinding &group);
-  void uses(const ast::Expr *, const std::set<std::string> &names, std::set<std::string> hidden, Scope *clean,
-            Uses &, bool group);
+  void uses(const ast::Expr *, const std::set<std::string> &names, std::set<std::string> hidden, Scope *clean, Uses &,
+            bool group);
   std::optional<Reducer> reducer(const ast::Expr *, Scope *);
   Ref reduce(const Reducer &, Scope *);
   Ref reduceWhole(const std::string &name, Ref, Span);
@@ -318,13 +321,13 @@ private:
   size_t outsideBranches = 0; // factStack level of the equation, below the facts of its `if`s
   Frame *frame = nullptr;
   Frame *top = nullptr;
-  bool unsizedRead = false;   // a weight was read before a call gave it its size: walk again
+  bool unsizedRead = false; // a weight was read before a call gave it its size: walk again
   bool lastPass = false;
-  bool dry = false;           // extents are being collected: nothing is reported
-  unsigned inEquation = 0;    // scalars are terms, not values
-  unsigned depth = 0;         // of calls
-  bool exhausted = false;     // `too-large` was reported
-  std::map<const ast::Expr *, Ref> bases;       // tensors subscripted in the equation being walked
+  bool dry = false;                       // extents are being collected: nothing is reported
+  unsigned inEquation = 0;                // scalars are terms, not values
+  unsigned depth = 0;                     // of calls
+  bool exhausted = false;                 // `too-large` was reported
+  std::map<const ast::Expr *, Ref> bases; // tensors subscripted in the equation being walked
   std::set<const Atom *> compileTimeAtoms, caseAtoms;
   Assignment defaults;
   std::vector<Condition> *conditions = nullptr; // modular: what callers inherit
@@ -333,8 +336,8 @@ private:
   Entry *entry = nullptr;
   Test *test = nullptr;
   const Term *seed = nullptr;
-  std::map<std::string, uint32_t> ordinals;     // draws so far, by path
-  std::optional<std::string> drawPath;          // of an initialiser: the path of its weight
+  std::map<std::string, uint32_t> ordinals; // draws so far, by path
+  std::optional<std::string> drawPath;      // of an initialiser: the path of its weight
   std::set<uint32_t> modelsRead;
   std::map<std::pair<uint32_t, uint32_t>, ValueId> weightValues; // of the body being filled
 };

@@ -60,11 +60,12 @@ private:
     return slot->second;
   }
   std::string text(const Polynomial &p, Names &names) {
-    return p.substitute([&](const Atom *a) -> std::optional<Polynomial> {
-              if (a->kind != AtomKind::Index)
-                return std::nullopt;
-              return Polynomial(shownIndex(a, names));
-            })
+    return p
+        .substitute([&](const Atom *a) -> std::optional<Polynomial> {
+          if (a->kind != AtomKind::Index)
+            return std::nullopt;
+          return Polynomial(shownIndex(a, names));
+        })
         .text();
   }
   std::string binders(const std::vector<Index> &indices, Names &names) {
@@ -83,7 +84,8 @@ private:
       if (t->type <= Scalar::BF16)
         return number(t->real, t->type) + (t->type == Scalar::F32 ? "" : std::string(name(t->type)));
       return std::to_string(t->integer) + (t->type == Scalar::I64 ? "" : std::string(name(t->type)));
-    case Term::Kind::Size: return "(" + text(t->size, names) + ")";
+    case Term::Kind::Size:
+      return "(" + text(t->size, names) + ")";
     case Term::Kind::Read: {
       std::string s = "%" + std::to_string(t->tensor) + "[";
       for (size_t i = 0; i < t->subscripts.size(); ++i) {
@@ -95,10 +97,11 @@ private:
       return s + "]";
     }
     case Term::Kind::Apply: {
-      static const std::map<Primitive, const char *> infix = {
-          {Primitive::Add, "+"},   {Primitive::Subtract, "-"},   {Primitive::Multiply, "*"}, {Primitive::Divide, "/"},
-          {Primitive::Less, "<"},  {Primitive::LessEqual, "<="}, {Primitive::Equal, "=="},   {Primitive::NotEqual, "!="},
-          {Primitive::And, "and"}, {Primitive::Or, "or"}};
+      static const std::map<Primitive, const char *> infix = {{Primitive::Add, "+"},      {Primitive::Subtract, "-"},
+                                                              {Primitive::Multiply, "*"}, {Primitive::Divide, "/"},
+                                                              {Primitive::Less, "<"},     {Primitive::LessEqual, "<="},
+                                                              {Primitive::Equal, "=="},   {Primitive::NotEqual, "!="},
+                                                              {Primitive::And, "and"},    {Primitive::Or, "or"}};
       if (auto found = infix.find(t->primitive); found != infix.end())
         return "(" + operand(0) + " " + found->second + " " + operand(1) + ")";
       std::string s = std::string(name(t->primitive)) + "(";
@@ -106,8 +109,10 @@ private:
         s += (i ? ", " : "") + operand(i);
       return s + ")";
     }
-    case Term::Kind::Cast: return std::string(name(t->type)) + "(" + operand(0) + ")";
-    case Term::Kind::Select: return "(if " + operand(0) + " then " + operand(1) + " else " + operand(2) + ")";
+    case Term::Kind::Cast:
+      return std::string(name(t->type)) + "(" + operand(0) + ")";
+    case Term::Kind::Select:
+      return "(if " + operand(0) + " then " + operand(1) + " else " + operand(2) + ")";
     case Term::Kind::Reduce: {
       std::string bound = binders(t->indices, names);
       return std::string(name(t->reduction)) + bound + "(" + operand(0) + ")";
@@ -121,7 +126,9 @@ private:
       const Value &v = body.values[id];
       out << indent << "%" << id << ": " << nacre::text(v.type) << " = ";
       switch (v.kind) {
-      case Value::Kind::Argument: out << "argument " << v.number; break;
+      case Value::Kind::Argument:
+        out << "argument " << v.number;
+        break;
       case Value::Kind::Weight:
         out << "weight ";
         if (v.model < program.models.size() && v.number < program.models[v.model].weights.size())
@@ -140,7 +147,9 @@ private:
         out << bound << " " << text(v.body, names);
         break;
       }
-      case Value::Kind::Reshape: out << "reshape %" << v.operands[0]; break;
+      case Value::Kind::Reshape:
+        out << "reshape %" << v.operands[0];
+        break;
       case Value::Kind::Concat:
         out << "concat axis " << v.axis;
         for (ValueId operand : v.operands)
@@ -190,7 +199,8 @@ private:
 
   void fields(const char *word, const std::vector<Field> &list) {
     for (const Field &f : list)
-      out << "  " << word << " " << f.name << ": " << nacre::text(f.type) << (f.codec == "npy" ? "" : " as " + f.codec) << "\n";
+      out << "  " << word << " " << f.name << ": " << nacre::text(f.type) << (f.codec == "npy" ? "" : " as " + f.codec)
+          << "\n";
   }
 
   void dump(const Entry &entry) {
