@@ -37,7 +37,7 @@ std::string besideModel(const Program &program, const std::string &file) {
   return path.str().str();
 }
 
-int32_t nothingToDraw(int32_t, uint64_t, void *) { return 0; }
+int32_t nothingToDraw(int32_t, uint64_t, void *, void *) { return 0; }
 
 /// Opens the file as the finished program would.
 std::string compareWithFile(const Model &model, const std::string &file) {

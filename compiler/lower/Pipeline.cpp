@@ -15,6 +15,7 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
@@ -107,7 +108,7 @@ void buildBuffers(OpPassManager &manager, const LoweringOptions &) {
 
 void buildLoops(OpPassManager &manager, const LoweringOptions &options) {
   buildLoopsPipeline(manager, loops(options));
-  manager.addPass(createPlaceBuffers());
+  manager.addPass(createPlanMemory());
 }
 
 void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {

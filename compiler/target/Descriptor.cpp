@@ -150,7 +150,7 @@ GlobalVariable *DescriptorBuilder::modelTable(uint32_t number) {
   for (const std::string &pattern : model.ignored)
     ignores.push_back(text(pattern));
   auto *prepareType = FunctionType::get(Type::getVoidTy(context), {pointer, pointer, pointer}, false);
-  auto *initialiseType = FunctionType::get(i32, {i32, i64, pointer}, false);
+  auto *initialiseType = FunctionType::get(i32, {i32, i64, pointer, pointer}, false);
   return constant(
       record({number32(abi), text(model.name), number32(model.weights.size()), number32(renames.size()),
               number32(ignores.size()), weightTable(model), table(renames, "nacre.renames"),

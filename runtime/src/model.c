@@ -198,7 +198,12 @@ static int load_weight(loading *l, int32_t index) {
     void *memory = allocate(l, index, bytes);
     if (!memory)
       return nacre_fail(NACRE_ERROR_MEMORY, "weight `%s`: out of memory", weight->path);
-    if (!l->info->initialise || l->info->initialise(index, l->options->seed, memory) != 0)
+    void *scratch = nacre_aligned_alloc((size_t)l->info->prepare_scratch);
+    if (!scratch)
+      return nacre_fail(NACRE_ERROR_MEMORY, "weight `%s`: out of memory", weight->path);
+    int32_t status = l->info->initialise ? l->info->initialise(index, l->options->seed, memory, scratch) : -1;
+    free(scratch);
+    if (status != 0)
       return nacre_fail(NACRE_ERROR_WEIGHTS, "weight `%s` of model `%s` has no initialiser", weight->path,
                         l->info->name);
     return NACRE_OK;

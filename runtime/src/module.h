@@ -38,8 +38,8 @@ typedef struct nacre_model_info {
   /* Fills `prepared` (64-byte aligned) from the weights; `scratch` has prepare_scratch bytes. */
   void (*prepare)(const void *const *weights, void *prepared, void *scratch);
   uint64_t prepare_scratch;
-  /* Writes weight number `index` as its initialiser says; returns 0, or -1 if it has none. */
-  int32_t (*initialise)(int32_t index, uint64_t seed, void *out);
+  /* Writes weight number `index` as its initialiser says; returns 0, or -1 if it has none. `scratch` as in prepare. */
+  int32_t (*initialise)(int32_t index, uint64_t seed, void *out, void *scratch);
   const char *cpu;       /* what the code needs, such as "x86-64-v3" */
   uint64_t cpu_features; /* the same as bits, numbered by CpuFeatures.def */
 } nacre_model_info;

@@ -22,7 +22,8 @@ static void net_prepare(const void *const *weights, void *prepared, void *scratc
       ((float *)prepared)[i * CLASSES + o] = weight[o * WIDTH + i];
 }
 
-static int32_t net_initialise(int32_t index, uint64_t seed, void *out) {
+static int32_t net_initialise(int32_t index, uint64_t seed, void *out, void *scratch) {
+  (void)scratch;
   if (index == 2) {
     memcpy(out, &seed, 8);
     return 0;
