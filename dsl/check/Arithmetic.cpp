@@ -449,10 +449,16 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
         require(
             Relation::NonNegative, q - 1, sb, 700,
             [&](const std::string &example) {
+              std::vector<Label> labels = {{sb, divisor ? "this is " + q.text() : ""}};
+              if (frame->caller && frame->callSpan)
+                labels.push_back({frame->callSpan, "in this call"});
+              if (divisor)
+                return Diagnostic{Kind::NotPositive, "division by " + q.text(), labels, {},
+                                  "a divisor of sizes is at least 1"};
               return Diagnostic{Kind::NotPositive,
                                 "division by " + q.text() + ", which may be less than 1" +
                                     (example.empty() ? "" : " (for " + example + ")"),
-                                {{sb, ""}},
+                                labels,
                                 {},
                                 "state `where " + q.text() + " >= 1`"};
             },

@@ -470,6 +470,8 @@ void Walker::checkClauses(const Signature &s, Bound &bound, Span span, const std
       std::string bindings = boundText(c.expression, bound.scope);
       if (!example.empty())
         bindings += (bindings.empty() ? "fails for " : "; fails for ") + example;
+      else if (bindings.empty())
+        bindings = "in this call";
       std::vector<Label> labels = {{span, std::move(bindings)}};
       std::vector<const ast::IdentifierExpr *> names;
       identifiers(c.expression, names);
@@ -534,6 +536,8 @@ void Walker::checkClauses(const Signature &s, Bound &bound, Span span, const std
         d.headline += ": fails for " + example;
       else if (value && !condition.equality)
         d.headline += ", exceeded by " + std::to_string(-*value);
+      else if (value && condition.modulus)
+        d.headline += ", which is " + std::to_string(*value) + " == 0";
       std::string values;
       for (const Atom *leaf : condition.value.leaves())
         if (Ref found = bound.scope->find(leaf->name); found && isInteger(found))

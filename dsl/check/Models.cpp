@@ -134,8 +134,8 @@ void Checker::finishModels() {
         for (const std::string &name : info.instanceDimensions)
           if (!instance.dims.count(name) && !instance.called) {
             walker.report({Kind::UnsizedLayer,
-                           "`" + instance.path + "` is never called, so `" + name + "` of " + instance.decl->name.text +
-                               " has no size",
+                           "`" + (instance.path.empty() ? state.decl->name.text : instance.path) +
+                               "` is never called, so `" + name + "` of " + instance.decl->name.text + " has no size",
                            {{instance.span, "no call gives `" + name + "`"}},
                            {},
                            "call it once, or remove it"});
