@@ -165,6 +165,24 @@ ModelState &Checker::testModel(const ast::TestDecl *decl) {
   return state;
 }
 
+/// A parameter that hides a declaration is allowed, and sometimes a surprise.
+static void warnHidden(const ast::Decl *decl, const FileScope &file, Diagnostics &diagnostics) {
+  Signature s = signatureOf(decl);
+  for (const auto *list : {s.compileTime, s.parameters})
+    for (const ast::Parameter &p : list ? *list : std::vector<ast::Parameter>()) {
+      const Global *hidden = file.find(p.name.text);
+      if (!hidden || !hidden->decl || hidden->decl == decl)
+        continue;
+      bool isLayer = hidden->decl->kind == ast::DeclKind::Layer;
+      if (isLayer || hidden->decl->kind == ast::DeclKind::Function)
+        diagnostics.report({Kind::ShadowedName,
+                            "parameter `" + p.name.text + "` hides " + (isLayer ? "layer `" : "fn `") + p.name.text + "`",
+                            {{p.name.span, "hides it in `" + decl->name.text + "`"}, {hidden->decl->name.span, "declared here"}},
+                            {},
+                            "rename the parameter if you mean to call `" + p.name.text + "`"});
+    }
+}
+
 void Checker::checkModular() {
   for (const ast::Decl *decl : main->tree->declarations) {
     Walker walker(*this, decl, main, false);
@@ -177,6 +195,7 @@ void Checker::checkModular() {
       switch (decl->kind) {
       case ast::DeclKind::Function:
       case ast::DeclKind::Layer:
+        warnHidden(decl, *main, diagnostics);
         modular(decl, main);
         break;
       case ast::DeclKind::Constant:

@@ -110,6 +110,14 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
   }
   for (const DimensionName &n : entry->dimensions)
     entry->guards.push_back({Polynomial(n.atom) - 1, false, n.name + " >= 1", n.span});
+  auto state = [&](Guard guard) { // a clause that repeats a check names it
+    for (Guard &known : entry->guards)
+      if (known.value == guard.value && known.equality == guard.equality) {
+        known = std::move(guard);
+        return;
+      }
+    entry->guards.push_back(std::move(guard));
+  };
   for (const Clause &c : clauses) {
     std::string text = oneLine(c.expression->span.text());
     Span span = c.expression->span;
@@ -121,17 +129,17 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
           fail(Kind::WhereViolated, "`" + text + "` never holds", {{span, ""}}, "correct the condition");
         break;
       }
-      entry->guards.push_back({c.value, c.form == Clause::Form::Zero, text, span});
+      state({c.value, c.form == Clause::Form::Zero, text, span});
       break;
     case Clause::Form::Remainder:
       require(Relation::NonNegative, c.modulus - 1, span, 1, [&](const std::string &) {
         return Diagnostic{
             Kind::NotPositive, "division by " + c.modulus.text() + ", which may be less than 1", {{span, ""}}, {}, ""};
       });
-      entry->guards.push_back({remainder(c.value, c.modulus), true, text, span});
+      state({remainder(c.value, c.modulus), true, text, span});
       break;
     case Clause::Form::Definition:
-      entry->guards.push_back({c.value - 1, false, text, span});
+      state({c.value - 1, false, text, span});
       break;
     case Clause::Form::Plain:
       if (truth(c.plain) != true)
