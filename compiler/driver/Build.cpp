@@ -91,7 +91,7 @@ int runBuild(const Options &options) {
       if (program && !session.diagnostics.failed())
         problem = buildProduct(*program, name, output, {options, options.cpu.empty() ? "x86-64-v3" : options.cpu});
     }
-    if (session.diagnostics.failed())
+    if (session.diagnostics.failed() || (!program && name != "ast" && name != "checked"))
       break;
     if (!problem.empty()) {
       session.finish();

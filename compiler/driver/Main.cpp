@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <iostream>
+#include <set>
 
 using namespace nacre;
 
@@ -29,6 +30,11 @@ public:
 
   int main(int argc, char **argv) {
     std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.empty() || (!words[0].starts_with("-") && !commands.count(words[0]))) {
+      std::cerr << "error: " << (words.empty() ? "what is to be done?" : "there is no command `" + words[0] + "`")
+                << " (`nacre --help` lists the commands)\n";
+      return Usage;
+    }
     splitRun(words);
     std::reverse(words.begin(), words.end()); // as CLI11 takes them
     try {
@@ -40,6 +46,10 @@ public:
       std::string text = error.what();
       std::replace(text.begin(), text.end(), '\n', ' ');
       std::cerr << "error: " << text << " (`nacre" << name << " --help` shows what there is)\n";
+      return Usage;
+    }
+    if (needsFile && options.files.empty()) {
+      std::cerr << "error: which file? (`nacre " << app.get_subcommands()[0]->get_name() << " --help` shows an example)\n";
       return Usage;
     }
     for (const std::string &word : settings) {
@@ -55,14 +65,17 @@ public:
 
 private:
   CLI::App *command(const char *name, const char *what, const char *example, std::function<int()> run) {
+    commands.insert(name);
     CLI::App *sub = app.add_subcommand(name, what);
     sub->footer(std::string("Example: ") + example);
     sub->callback([this, run] { action = run; });
     return sub;
   }
 
+  /// FILE is asked for after parsing, so that an unknown flag is reported as such.
   void addFiles(CLI::App *sub, bool several) {
-    auto *files = sub->add_option("FILE", options.files, several ? "model files" : "model file")->required();
+    sub->preparse_callback([this](size_t) { needsFile = true; });
+    auto *files = sub->add_option("FILE", options.files, several ? "model files" : "model file");
     if (!several)
       files->expected(1);
   }
@@ -198,9 +211,10 @@ private:
   }
 
   CLI::App app;
+  std::set<std::string> commands;
   Options options;
   std::vector<std::string> settings;
-  bool standardOutput = false;
+  bool standardOutput = false, needsFile = false;
   std::function<int()> action;
 };
 

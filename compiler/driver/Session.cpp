@@ -46,7 +46,10 @@ std::unique_ptr<Program> Session::program(const std::string &path, Wants wants) 
   check.settings = options.settings;
   check.tests = wants.tests;
   check.bounded = wants.bounded;
-  return nacre::check(sources, path, check, diagnostics);
+  auto program = nacre::check(sources, path, check, diagnostics);
+  if (!program && !diagnostics.failed())
+    lost = path;
+  return program;
 }
 
 const SourceFile *Session::file(const std::string &path) {
@@ -61,7 +64,9 @@ bool Session::finish() {
   std::cout.flush();
   if (options.diagnostics == DiagnosticFormat::Json || !diagnostics.all().empty())
     std::cerr << render(diagnostics, options.diagnostics, options.diagnostics == DiagnosticFormat::Text && isatty(2));
-  return diagnostics.failed();
+  if (!lost.empty())
+    fail("internal error in stage `checked`: nothing came out for " + lost);
+  return diagnostics.failed() || !lost.empty();
 }
 
 int fail(const std::string &problem) {

@@ -32,6 +32,7 @@ public:
 private:
   const Options &options;
   SourceManager sources;
+  std::string lost; // a file for which the checker gave neither a program nor an error
 };
 
 /// "error: ..." on standard error; returns Failure.
