@@ -577,7 +577,13 @@ void Walker::checkSubscript(Ref at, const Axis &axis, size_t number, Span span, 
   require(Relation::NonNegative, axis.size - 1 - p, span, 900 + unsigned(number), [&](const std::string &example) {
     Polynomial top = facts().extreme(facts().normal(p), true);
     auto over = (facts().normal(top) - facts().normal(axis.size) + 1).constant();
-    std::string hint = over && *over > 0
+    // Where the index counts down (`n - i`) a shorter index would not help.
+    bool falls = false;
+    for (const Atom *leaf : p.leaves())
+      if (auto parts = leaf->kind == AtomKind::Index ? p.split(leaf) : std::nullopt)
+        falls |= !facts().nonNegative(parts->first);
+    std::string hint = over && *over > 0 && falls ? "subtract " + std::to_string(*over)
+                       : over && *over > 0
                            ? std::to_string(*over) + " too far: bound the index by " + std::to_string(*over) +
                                  " less, or pad the axis by " + std::to_string(*over)
                            : "bound the index, or pad the axis";

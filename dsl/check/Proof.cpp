@@ -190,14 +190,21 @@ Polynomial ProofSearch::extreme(Polynomial p, bool largest, int depth) {
   std::vector<const Atom *> atoms = p.atoms();
   for (auto place = atoms.rbegin(); place != atoms.rend(); ++place) {
     const Atom *x = *place;
-    auto parts = x->kind == AtomKind::Index && known.extents.count(x) ? p.split(x) : std::nullopt;
+    bool isIndex = x->kind == AtomKind::Index && known.extents.count(x);
+    auto parts = isIndex || x->kind == AtomKind::Quotient ? p.split(x) : std::nullopt;
     if (!parts)
       continue;
     const auto &[a, b] = *parts;
     bool rising = nonNegative(a, depth - 3);
     if (!rising && !nonNegative(-a, depth - 3))
       continue;
-    p = rising == largest ? a * known.lastValue(x) + b : b;
+    if (isIndex) {
+      p = rising == largest ? a * known.lastValue(x) + b : b;
+    } else if (depth > 3) { // a quotient follows its numerator
+      Polynomial numerator = extreme(x->operands[0], rising == largest, depth - 3);
+      if (numerator != x->operands[0])
+        p = a * quotient(numerator, x->operands[1], depth) + b;
+    }
   }
   return p;
 }

@@ -169,8 +169,14 @@ std::optional<Assignment> Facts::counterexample(const Polynomial &asked, const s
     if (!value || !bad(*value))
       continue;
 
+    // In names of the source; an index tells little without the names in its extent.
     Assignment shown;
-    for (const Atom *leaf : asked.leaves()) {
+    std::vector<const Atom *> leaves = asked.leaves();
+    for (const Atom *index : unknowns.indices)
+      if (contains(leaves, index))
+        for (const Atom *leaf : extent(index)->leaves())
+          leaves.push_back(leaf);
+    for (const Atom *leaf : leaves) {
       while (leaf->part)
         leaf = leaf->part->whole;
       if (std::optional<int64_t> seen = normal(leaf).evaluate(valueOf))

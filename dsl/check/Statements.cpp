@@ -282,7 +282,8 @@ void Walker::destructure(const ast::Pattern &pattern, Ref value, Scope *inner, S
   sound(value);
   if ((value->kind != Entity::Kind::Record && value->kind != Entity::Kind::List) ||
       value->items.size() != pattern.slots.size())
-    fail(Kind::TypeMismatch, std::to_string(pattern.slots.size()) + " names for " + describe(value), {{span, ""}});
+    fail(Kind::TypeMismatch, std::to_string(pattern.slots.size()) + " names for " + describe(value), {{span, ""}},
+         "write one name, or `_`, for each part");
   for (size_t i = 0; i < pattern.slots.size(); ++i)
     bind(pattern.slots[i], value->items[i]);
 }
