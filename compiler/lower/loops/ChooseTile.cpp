@@ -41,7 +41,7 @@ static bool isForwarded(const Step &step, unsigned operand) {
 }
 
 /// Cost of one point with the lanes along `dim`, in cycles; nothing where that is impossible.
-static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across, bool wide) {
+static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across) {
   double cost = double(bodyCost(kernel, true)) / lanes;
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     linalg::LinalgOp op = step.op;
@@ -56,9 +56,9 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (type.getElementType().isInteger(1) && access != Access::Uniform)
         return std::nullopt; // one byte each in memory, one bit each in a vector
-      // Without AVX-512 a masked access of halves is taken apart lane by lane, and bf16 lanes need library calls.
+      // A masked access of halves may be taken apart lane by lane, and single bf16 lanes need library calls.
       bool masked = kernel.extents[dim] % lanes != 0 || ShapedType::isDynamic(kernel.extents[dim]);
-      if (type.getElementType().isBF16() && access != Access::Uniform && masked && !wide)
+      if (type.getElementType().isBF16() && access != Access::Uniform && masked)
         return std::nullopt;
       if (op.isDpsInit(&operand) && access != (across ? Access::Uniform : Access::Contiguous))
         return std::nullopt;
@@ -250,7 +250,7 @@ std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits) {
   for (unsigned d = 0; d < kernel.rank(); ++d) {
     if (kernel.extents[d] == 1 || (kernel.reduction[d] && !combines))
       continue;
-    std::optional<double> cost = costAlong(kernel, d, lanes, kernel.reduction[d], vectorBits == 512);
+    std::optional<double> cost = costAlong(kernel, d, lanes, kernel.reduction[d]);
     if (!cost || *cost > bestCost)
       continue;
     bestCost = *cost;

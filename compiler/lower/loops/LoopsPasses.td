@@ -33,6 +33,16 @@ def OutlineParallel : Pass<"nacre-outline-parallel", "::mlir::ModuleOp"> {
   let summary = "parallel nests become functions of a range, called through the thread pool";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::scf::SCFDialect"];
 }
+def PlanMemory : Pass<"nacre-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "allocations become views of one workspace; buffers that are never alive together share their bytes";
+  let description = [{
+    Every function marked `nacre.entry`, `nacre.test`, `nacre.prepare` or `nacre.initialise` gets a last argument
+    `memref<?xi8> {nacre.workspace}` and a twin `NAME__bytes` that computes from its index arguments how many bytes it
+    needs. The twin carries the plan, a dictionary per buffer, as `nacre.plan`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::func::FuncDialect"];
+}
 def CallThreadPool : Pass<"nacre-call-thread-pool", "::mlir::ModuleOp"> {
   let summary = "on LLVM IR: calls of outlined nests become calls of nacre_parallel_for";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];

@@ -270,11 +270,12 @@ bool bodyVectorises(linalg::LinalgOp op) {
     if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::FloorDivSIOp,
             arith::CeilDivUIOp>(inner))
       return false;
-    // There are polynomials for f32 only; others would become calls lane by lane.
-    if (isa<math::MathDialect>(inner.getDialect()) && llvm::any_of(inner.getOperandTypes(), [](Type type) {
-          return isa<FloatType>(type) && type.getIntOrFloatBitWidth() > 32;
-        }) && !isa<math::SqrtOp, math::AbsFOp, math::FloorOp, math::CeilOp, math::RoundEvenOp, math::TruncOp,
-                   math::FmaOp, math::CopySignOp>(inner))
+    bool cheap = isa<math::SqrtOp, math::RsqrtOp, math::AbsFOp, math::AbsIOp, math::FloorOp, math::CeilOp,
+                     math::RoundEvenOp, math::TruncOp, math::FmaOp, math::CopySignOp>(inner);
+    // ApproximateMath knows these in f32; any other function would become calls lane by lane.
+    bool polynomial = isa<math::ExpOp, math::ExpM1Op, math::LogOp, math::Log1pOp, math::TanhOp, math::ErfOp>(inner) &&
+                      inner.getResult(0).getType().getIntOrFloatBitWidth() <= 32;
+    if (isa<math::MathDialect>(inner.getDialect()) && !cheap && !polynomial)
       return false;
   }
   return true;

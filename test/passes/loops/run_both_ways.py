@@ -2,16 +2,20 @@
 """Compiles the functions of an .mlir file twice, through the loops pipeline and through plain scalar loops, runs both on
 the same random buffers over several sizes and compares every buffer element by element.
 
-    compare.py FILE.mlir [--opt nacre-opt] [--bits 512] [--cpu native] [--threads N] [--function NAME] [--time]
+    run_both_ways.py FILE.mlir --opt nacre-opt --clang clang [--bits 512] [--function NAME] [--time]
+
+Without --bits it does so for every vector width that this machine has.
 
 A function takes memrefs only. `// sizes: 1 7 64` above a function gives the values of its dynamic extents: `?` takes each
-in turn, the same for all of a function (`a,b` gives them one by one, in order). `// range: 0 9` bounds integer contents.
+in turn, the same for all of a function (`a,b` gives them one by one, in order). `// range: 0 9` bounds integer contents,
+`// scale: 30` widens the reals from [-1, 1] and puts infinities, NaN and other special numbers among them.
 Prints one line per function and ends with `N passed, N failed`; exits 1 if any differ."""
 import argparse, array, ctypes, itertools, math, os, random, re, struct, subprocess, sys, tempfile, time
 
-LLVM = os.environ.get("LLVM_BIN", "/usr/lib/llvm-22/bin")
+CPUS = {"128": ("x86-64-v2", "sse4_2"), "256": ("x86-64-v3", "avx2"), "512": ("x86-64-v4", "avx512f")}
 KINDS = {"f32": ("f", 4), "f64": ("d", 8), "i64": ("q", 8), "i32": ("i", 4), "i8": ("b", 1), "i1": ("b", 1),
          "f16": ("H", 2), "bf16": ("H", 2), "index": ("q", 8)}
+SPECIAL = [math.inf, -math.inf, math.nan, 0.0, -0.0, 1e-30, 3e38, -3e38, 88.5, 89.0, -87.5, -104.0, 0.5, 1.0]
 LOWER = ["--lower-affine", "--expand-strided-metadata", "--lower-affine", "--arith-expand", "--memref-expand",
          "--convert-scf-to-cf",
          "--convert-vector-to-llvm=reassociate-fp-reductions=1", "--convert-math-to-llvm", "--convert-math-to-libm",
@@ -32,8 +36,8 @@ def run(command, **more):
 def build(options, source, passes, folder, name):
     text = run([options.opt, "-"] + passes + LOWER, input=source.encode())
     path = os.path.join(folder, name)
-    run([f"{LLVM}/mlir-translate", "--mlir-to-llvmir", "-o", path + ".ll"], input=text)
-    run([f"{LLVM}/clang", "-O2", f"-march={options.cpu}", "-mprefer-vector-width=512", "-ffp-contract=on", "-fno-vectorize",
+    run([os.path.join(os.path.dirname(options.clang), "mlir-translate"), "--mlir-to-llvmir", "-o", path + ".ll"], input=text)
+    run([options.clang, "-O2", f"-march={CPUS[options.bits][0]}", "-mprefer-vector-width=512", "-ffp-contract=on", "-fno-vectorize",
          "-fno-slp-vectorize", "-Wno-override-module", "-shared", "-fPIC", "-o", path + ".so", path + ".ll", options.pool, "-lm"])
     if options.keep:
         os.system(f"cp {path}.ll {path}.so {options.keep}")
@@ -48,12 +52,14 @@ def number(kind, value):
     return half(value) if kind == "f16" else value
 
 class Buffer:
-    def __init__(self, shape, kind, random_source, bounds):
+    def __init__(self, shape, kind, random_source, bounds, scale):
         self.shape, self.kind = shape, kind
         code, self.width = KINDS[kind]
         count = math.prod(shape)
         if kind in ("f32", "f64"):
-            values = [random_source.uniform(-1, 1) for _ in range(count)]
+            values = [random_source.uniform(-scale, scale) for _ in range(count)]
+            if scale > 1:
+                values[3:3 + len(SPECIAL)] = SPECIAL[:max(0, count - 3)]
         elif kind in ("f16", "bf16"):
             pack = (lambda x: struct.unpack("H", struct.pack("e", x))[0]) if kind == "f16" else \
                    (lambda x: struct.unpack("I", struct.pack("f", x))[0] >> 16)
@@ -90,6 +96,8 @@ def differs(kind, a, b, tolerance):
     a, b = number(kind, a), number(kind, b)
     if a == b or (a != a and b != b):
         return False
+    if math.isinf(a) or math.isinf(b):
+        return True
     if kind.startswith("i"):
         return True
     return not abs(a - b) <= tolerance * max(1.0, abs(a), abs(b))
@@ -98,13 +106,22 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--opt", default="nacre-opt")
-    parser.add_argument("--bits", default="512")
-    parser.add_argument("--cpu", default="native")
+    parser.add_argument("--clang", default="/usr/lib/llvm-22/bin/clang")
+    parser.add_argument("--bits", choices=list(CPUS))
     parser.add_argument("--function")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--keep", default="")
-    parser.add_argument("--tensors", action="store_true", help="pack and bufferise first")
     options = parser.parse_args()
+    flags = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
+    widths = [options.bits] if options.bits else [bits for bits, (_, flag) in CPUS.items() if flag in flags]
+    passed = failed = 0
+    for options.bits in widths:
+        good, bad = check(options)
+        passed, failed = passed + good, failed + bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+def check(options):
     text = open(options.file).read()
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -119,16 +136,18 @@ def main():
             sizes = re.search(r"// sizes: (.*)", comments)
             bounds = re.search(r"// range: (-?\d+) (-?\d+)", comments)
             bounds = (int(bounds[1]), int(bounds[2])) if bounds else (-4, 5)
+            scale = re.search(r"// scale: (\S+)", comments)
+            scale = float(scale[1]) if scale else 1.0
             tolerance = re.search(r"// tolerance: (\S+)", comments)
             types = re.findall(r"memref<((?:[\d?]+x)*)(\w+)", arguments)
             bad = []
             for size in (sizes[1].split() if sizes else ["1"]):
                 given = itertools.cycle(int(s) for s in size.split(","))
-                source = random.Random(hash(name) % 1000 if False else len(name) * 131 + sum(map(ord, size)))
+                source = random.Random(len(name) * 131 + sum(map(ord, size)))
                 buffers = []
                 for shape, kind in types:
                     shape = [next(given) if s == "?" else int(s) for s in shape.split("x") if s]
-                    buffers.append(Buffer(shape, kind, source, bounds))
+                    buffers.append(Buffer(shape, kind, source, bounds, scale))
                 results, spent = [], []
                 for library in (fast, plain):
                     made = [buffer.fresh() for buffer in buffers]
@@ -160,9 +179,8 @@ def main():
                 print("\n".join(bad))
             else:
                 passed += 1
-                print(f"{name}: equal")
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+                print(f"{name}: equal with vectors of {options.bits} bits")
+    return passed, failed
 
 if __name__ == "__main__":
     sys.exit(main())

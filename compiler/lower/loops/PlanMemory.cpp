@@ -1,0 +1,261 @@
+// All allocations of a function become views of one workspace that the caller owns.
+//
+// A buffer of n * 10 floats, n unknown, is a buffer of 40 bytes scaled by n. Buffers of equal scale form a group; a group
+// is planned as if the scale were 1 and its offsets are multiplied by the scale at run time, which keeps every order and
+// every gap. Groups lie one after the other. All unit sizes are multiples of 64, so all offsets are, whatever the scale.
+#include "Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+
+namespace nacre {
+#define GEN_PASS_DEF_PLANMEMORY
+#include "lower/loops/Passes.h.inc"
+
+namespace {
+constexpr int64_t alignment = 64; // bytes: a cache line, and the widest vector
+
+struct Buffer {
+  memref::AllocOp op;
+  int64_t bytes = 0;            // at scale 1, a multiple of the alignment
+  unsigned first = 0, last = 0; // positions in the block of the first and the last op that touches it
+  int64_t offset = 0;           // in its group, at scale 1
+};
+
+struct Group {
+  SmallVector<Value> scale; // sizes whose product scales the group; empty: static
+  std::vector<Buffer> buffers;
+  int64_t bytes = 0;
+};
+
+/// First fit of the best gap, largest buffers first: each is placed in the smallest gap that takes it between those
+/// already placed that are alive at the same time.
+void place(Group &group) {
+  std::vector<Buffer *> order;
+  for (Buffer &buffer : group.buffers)
+    order.push_back(&buffer);
+  llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
+  std::vector<Buffer *> placed;
+  for (Buffer *buffer : order) {
+    std::vector<Buffer *> rivals;
+    for (Buffer *other : placed)
+      if (other->first <= buffer->last && buffer->first <= other->last)
+        rivals.push_back(other);
+    llvm::stable_sort(rivals, [](Buffer *a, Buffer *b) { return a->offset < b->offset; });
+    int64_t end = 0, best = -1, bestGap = INT64_MAX;
+    for (Buffer *rival : rivals) {
+      int64_t gap = rival->offset - end;
+      if (gap >= buffer->bytes && gap < bestGap) {
+        best = end;
+        bestGap = gap;
+      }
+      end = std::max(end, rival->offset + rival->bytes);
+    }
+    buffer->offset = best >= 0 ? best : end;
+    group.bytes = std::max(group.bytes, buffer->offset + buffer->bytes);
+    placed.push_back(buffer);
+  }
+}
+
+/// Repeats the computation of a size in another function, whose arguments are mapped.
+LogicalResult repeat(OpBuilder &builder, Value size, IRMapping &known) {
+  if (known.contains(size))
+    return success();
+  Operation *op = size.getDefiningOp();
+  if (!op || !isPure(op) || op->getNumRegions() != 0)
+    return emitError(size.getLoc(), "the size of a buffer is not a function of the dimensions");
+  for (Value operand : op->getOperands())
+    if (failed(repeat(builder, operand, known)))
+      return failure();
+  builder.clone(*op, known);
+  return success();
+}
+
+Value scaled(OpBuilder &builder, Location loc, int64_t bytes, ValueRange scale) {
+  Value product = arith::ConstantIndexOp::create(builder, loc, bytes);
+  for (Value size : scale)
+    product = arith::MulIOp::create(builder, loc, product, size);
+  return product;
+}
+
+struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
+  void runOnOperation() override {
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (takesWorkspace(function) && failed(plan(function)))
+        return signalPassFailure();
+  }
+
+  static bool takesWorkspace(func::FuncOp function) {
+    for (StringRef role : {"nacre.entry", "nacre.test", "nacre.prepare", "nacre.initialise"})
+      if (function->hasAttr(role))
+        return !function.isExternal();
+    return false;
+  }
+
+  /// Everything that touches a buffer, through views as well, widens its life.
+  static void live(Value memref, Block *block, const llvm::DenseMap<Operation *, unsigned> &positions, Buffer &buffer) {
+    for (Operation *user : memref.getUsers()) {
+      unsigned position = positions.lookup(block->findAncestorOpInBlock(*user));
+      buffer.first = std::min(buffer.first, position);
+      buffer.last = std::max(buffer.last, position);
+      for (Value result : user->getResults())
+        if (isa<MemRefType>(result.getType()))
+          live(result, block, positions, buffer);
+    }
+  }
+
+  static FailureOr<std::vector<Group>> groupsOf(func::FuncOp function) {
+    Block *block = &function.front();
+    llvm::DenseMap<Operation *, unsigned> positions;
+    for (auto [position, op] : llvm::enumerate(*block))
+      positions[&op] = position;
+    std::vector<Group> groups;
+    for (memref::AllocOp op : llvm::make_early_inc_range(block->getOps<memref::AllocOp>())) {
+      MemRefType type = op.getType();
+      if (!type.getLayout().isIdentity())
+        return op.emitError() << "a buffer has the layout of " << type;
+      int64_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
+      for (int64_t extent : type.getShape())
+        bytes *= ShapedType::isDynamic(extent) ? 1 : extent;
+      Buffer buffer{op, int64_t(llvm::alignTo(bytes, alignment)), unsigned(positions.size()), 0, 0};
+      live(op, block, positions, buffer);
+      if (buffer.first > buffer.last) // never used
+        buffer.first = buffer.last = positions[op];
+      SmallVector<Value> scale(op.getDynamicSizes());
+      auto order = [&](Value size) { // arguments first, then as computed
+        auto argument = dyn_cast<BlockArgument>(size);
+        return argument ? std::pair(0u, argument.getArgNumber()) : std::pair(1u, positions.lookup(size.getDefiningOp()));
+      };
+      llvm::sort(scale, [&](Value a, Value b) { return order(a) < order(b); });
+      Group *group = nullptr;
+      for (Group &candidate : groups)
+        if (candidate.scale == scale)
+          group = &candidate;
+      if (!group)
+        group = &groups.emplace_back(Group{scale, {}, 0});
+      group->buffers.push_back(buffer);
+    }
+    for (Group &group : groups)
+      place(group);
+    return groups;
+  }
+
+  LogicalResult plan(func::FuncOp function) {
+    bool nested = false;
+    function.walk([&](memref::AllocOp op) {
+      if (op->getBlock() != &function.front()) {
+        op.emitError("a buffer is allocated inside a loop");
+        nested = true;
+      }
+    });
+    if (nested)
+      return failure();
+    SmallVector<memref::DeallocOp> ends;
+    function.walk([&](memref::DeallocOp op) { ends.push_back(op); });
+    for (memref::DeallocOp op : ends)
+      op.erase();
+    FailureOr<std::vector<Group>> groups = groupsOf(function);
+    if (failed(groups) || failed(writeTwin(function, *groups)))
+      return failure();
+
+    unsigned last = function.getNumArguments();
+    Builder attributes(&getContext());
+    auto type = MemRefType::get({ShapedType::kDynamic}, attributes.getI8Type());
+    auto mark = DictionaryAttr::get(&getContext(), attributes.getNamedAttr("nacre.workspace", attributes.getUnitAttr()));
+    if (failed(function.insertArgument(last, type, mark, function.getLoc())))
+      return failure();
+    Value workspace = function.front().getArgument(last);
+    for (size_t number = 0; number < groups->size(); ++number)
+      for (Buffer &buffer : (*groups)[number].buffers) {
+        // The sizes of all groups before this one may be computed further down: repeat that here.
+        OpBuilder builder(buffer.op);
+        IRMapping known;
+        for (BlockArgument argument : function.front().getArguments())
+          known.map(argument, argument);
+        Value offset = scaled(builder, buffer.op.getLoc(), buffer.offset, (*groups)[number].scale);
+        int64_t before = 0;
+        for (size_t other = 0; other < number; ++other) {
+          const Group &group = (*groups)[other];
+          if (group.scale.empty()) {
+            before += group.bytes;
+            continue;
+          }
+          SmallVector<Value> sizes;
+          for (Value size : group.scale) {
+            if (failed(repeat(builder, size, known)))
+              return failure();
+            sizes.push_back(known.lookup(size));
+          }
+          Value bytes = scaled(builder, buffer.op.getLoc(), group.bytes, sizes);
+          offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset, bytes);
+        }
+        if (before)
+          offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset,
+                                         arith::ConstantIndexOp::create(builder, buffer.op.getLoc(), before));
+        auto view = memref::ViewOp::create(builder, buffer.op.getLoc(), buffer.op.getType(), workspace,
+                                           offset, buffer.op.getDynamicSizes());
+        buffer.op.replaceAllUsesWith(view.getResult());
+        buffer.op.erase();
+      }
+    return success();
+  }
+
+  /// The function that adds up the bytes: index arguments in, bytes out. It carries the plan for those who print it.
+  LogicalResult writeTwin(func::FuncOp function, std::vector<Group> &groups) {
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointAfter(function);
+    Location loc = function.getLoc();
+    SmallVector<BlockArgument> dimensions;
+    for (BlockArgument argument : function.front().getArguments())
+      if (argument.getType().isIndex())
+        dimensions.push_back(argument);
+    SmallVector<Type> types(dimensions.size(), builder.getIndexType());
+    auto twin = func::FuncOp::create(builder, loc, (function.getName() + "__bytes").str(),
+                                     builder.getFunctionType(types, builder.getIndexType()));
+    twin.setPrivate();
+    Block *block = twin.addEntryBlock();
+    IRMapping known;
+    for (auto [argument, here] : llvm::zip(dimensions, block->getArguments()))
+      known.map(argument, here);
+    builder.setInsertionPointToStart(block);
+    int64_t fixed = 0;
+    Value total;
+    SmallVector<Attribute> rows;
+    for (auto [number, group] : llvm::enumerate(groups)) {
+      for (Buffer &buffer : group.buffers)
+        rows.push_back(builder.getDictionaryAttr({
+            builder.getNamedAttr("type", TypeAttr::get(buffer.op.getType())),
+            builder.getNamedAttr("group", builder.getI64IntegerAttr(number)),
+            builder.getNamedAttr("offset", builder.getI64IntegerAttr(buffer.offset)),
+            builder.getNamedAttr("bytes", builder.getI64IntegerAttr(buffer.bytes)),
+            builder.getNamedAttr("first", builder.getI64IntegerAttr(buffer.first)),
+            builder.getNamedAttr("last", builder.getI64IntegerAttr(buffer.last)),
+        }));
+      if (group.scale.empty()) {
+        fixed += group.bytes;
+        continue;
+      }
+      SmallVector<Value> sizes;
+      for (Value size : group.scale) {
+        if (failed(repeat(builder, size, known)))
+          return failure();
+        sizes.push_back(known.lookup(size));
+      }
+      Value bytes = scaled(builder, loc, group.bytes, sizes);
+      total = total ? Value(arith::AddIOp::create(builder, loc, total, bytes)) : bytes;
+    }
+    Value constant = arith::ConstantIndexOp::create(builder, loc, fixed);
+    total = total ? Value(arith::AddIOp::create(builder, loc, total, constant)) : constant;
+    func::ReturnOp::create(builder, loc, total);
+    twin->setAttr("nacre.plan", builder.getArrayAttr(rows));
+    return success();
+  }
+};
+} // namespace
+} // namespace nacre

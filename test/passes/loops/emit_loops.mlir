@@ -1,0 +1,143 @@
+// RUN: %nacre-opt --nacre-emit-loops="vector-bits=512 threads=0" --canonicalize --cse --split-input-file %s | %FileCheck %s
+
+#id1 = affine_map<(i) -> (i)>
+
+// The bias and the maximum are computed on the accumulators: one store, no second pass, no fill.
+// CHECK-LABEL: func.func @product_with_epilogue
+// CHECK-NOT:     linalg
+// CHECK:         scf.for
+// CHECK-SAME:      -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>
+// CHECK:           vector.load
+// CHECK:           memref.load
+// CHECK:           arith.mulf {{.*}} fastmath<contract> : vector<16xf32>
+// CHECK:           arith.addf {{.*}} fastmath<contract> : vector<16xf32>
+// CHECK:         arith.maximumf
+// CHECK:         vector.store {{.*}} : memref<8x32xf32>
+// CHECK-NOT:     scf.for
+// CHECK:         return
+func.func @product_with_epilogue(%x: memref<8x200xf32>, %w: memref<200x32xf32>, %b: memref<32xf32>, %y: memref<8x32xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %t = memref.alloc() : memref<8x32xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<8x32xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<8x200xf32>, memref<200x32xf32>) outs(%t : memref<8x32xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%t, %b : memref<8x32xf32>, memref<32xf32>) outs(%y : memref<8x32xf32>) {
+  ^bb0(%a: f32, %c: f32, %o: f32):
+    %p = arith.addf %a, %c : f32
+    %r = arith.maximumf %p, %zero : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+#id1 = affine_map<(i) -> (i)>
+
+// Near miss: the intermediate result is read again later, so it is stored as well.
+// CHECK-LABEL: func.func @read_twice
+// CHECK:         vector.store {{.*}} %[[T:.*]][{{.*}} : memref<64xf32>
+// CHECK:         vector.store
+// CHECK:         memref.load
+// CHECK:         return
+func.func @read_twice(%x: memref<64xf32>, %y: memref<64xf32>, %z: memref<1xf32>) {
+  %c3 = arith.constant 3 : index
+  %c0 = arith.constant 0 : index
+  %t = memref.alloc() : memref<64xf32>
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%x : memref<64xf32>) outs(%t : memref<64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %a : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%t : memref<64xf32>) outs(%y : memref<64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.mulf %a, %a : f32
+    linalg.yield %r : f32
+  }
+  %v = memref.load %t[%c3] : memref<64xf32>
+  memref.store %v, %z[%c0] : memref<1xf32>
+  return
+}
+
+// -----
+
+#id1 = affine_map<(i) -> (i)>
+
+// Near miss: between producer and consumer somebody overwrites what the producer reads. Two loops remain.
+// CHECK-LABEL: func.func @source_changes
+// CHECK:         scf.for
+// CHECK:         scf.for
+// CHECK:         scf.for
+func.func @source_changes(%x: memref<64xf32>, %w: memref<64xf32>, %y: memref<64xf32>) {
+  %t = memref.alloc() : memref<64xf32>
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%x : memref<64xf32>) outs(%t : memref<64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %a : f32
+    linalg.yield %r : f32
+  }
+  memref.copy %w, %x : memref<64xf32> to memref<64xf32>
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%t : memref<64xf32>) outs(%y : memref<64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.mulf %a, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// Lanes over the reduction: four accumulators, one horizontal sum; the tail of 70 = 64 + 6 under a mask.
+// CHECK-LABEL: func.func @sum_of_rows
+// CHECK-DAG:     %[[MASK:.*]] = vector.constant_mask [6] : vector<16xi1>
+// CHECK:         vector.maskedload {{.*}} %[[MASK]]
+// CHECK:         vector.reduction <add>
+// CHECK:         memref.store
+func.func @sum_of_rows(%x: memref<9x70xf32>, %y: memref<9xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<9x70xf32>) outs(%y : memref<9xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %r = arith.addf %s, %a : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+#id1 = affine_map<(i) -> (i)>
+
+// Near misses of vectorisation: a division of integers could trap in a lane that is masked off, a bool is a byte in
+// memory and a bit in a vector, sine has no polynomial that is good near its zeros.
+// CHECK-LABEL: func.func @stays_scalar
+// CHECK-NOT:     vector<
+// CHECK:         arith.divsi {{.*}} : i32
+// CHECK-NOT:     vector<
+// CHECK:         memref.store {{.*}} memref<50xi1>
+// CHECK-NOT:     vector<
+// CHECK:         math.sin {{.*}} : f32
+// CHECK-NOT:     vector<
+func.func @stays_scalar(%a: memref<50xi32>, %b: memref<50xi32>, %c: memref<50xi1>, %x: memref<50xf32>) {
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%a : memref<50xi32>) outs(%b : memref<50xi32>) {
+  ^bb0(%v: i32, %o: i32):
+    %r = arith.divsi %v, %o : i32
+    linalg.yield %r : i32
+  }
+  linalg.generic {indexing_maps = [#id1, #id1], iterator_types = ["parallel"]} ins(%a : memref<50xi32>) outs(%c : memref<50xi1>) {
+  ^bb0(%v: i32, %o: i1):
+    %r = arith.cmpi eq, %v, %v : i32
+    linalg.yield %r : i1
+  }
+  linalg.generic {indexing_maps = [#id1], iterator_types = ["parallel"]} outs(%x : memref<50xf32>) {
+  ^bb0(%v: f32):
+    %r = math.sin %v : f32
+    linalg.yield %r : f32
+  }
+  return
+}
