@@ -106,8 +106,7 @@ void Walker::assume(const ast::Expr *e, Scope *inner, bool on) {
   } catch (Quiet &) {
   }
   dry = wasDry;
-  if (expanding() && emit.body->values.size() > values)
-    emit.body->values.resize(values);
+  rollBack(values);
   if (!x || !y || !isInteger(x) || !isInteger(y))
     return;
   Polynomial d = x->integer - y->integer;

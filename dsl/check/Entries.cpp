@@ -1,4 +1,5 @@
 // Entries and tests: where the expanding walk begins.
+#include "check/Visit.h"
 #include "check/Walker.h"
 #include <algorithm>
 
@@ -46,16 +47,6 @@ void Walker::requireConcrete(const ast::Type *written, bool result) {
     if (d.ellipsis || d.size->kind == ast::ExprKind::Hole)
       fail(Kind::AbiType, "an entry has a fixed number of axes, each with a name or a number", {{d.span, ""}},
            "name the dimension");
-}
-
-static std::string oneLine(std::string_view text) {
-  std::string out;
-  for (char c : text)
-    if (c != ' ' && c != '\n' && c != '\t' && c != '\r')
-      out += c;
-    else if (!out.empty() && out.back() != ' ')
-      out += ' ';
-  return out;
 }
 
 void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> &clauses) {
@@ -119,7 +110,7 @@ void Walker::entryDimensions(const ast::EntryDecl *d, const std::vector<Clause> 
     entry->guards.push_back(std::move(guard));
   };
   for (const Clause &c : clauses) {
-    std::string text = oneLine(c.expression->span.text());
+    std::string text = flat(c.expression->span.text());
     Span span = c.expression->span;
     switch (c.form) {
     case Clause::Form::NonNegative:

@@ -345,14 +345,10 @@ void Walker::requireClosed(const Signature &s, Scope *inner, const std::vector<c
     });
 }
 
-static bool isPlainInt(const ast::Type *type) {
-  return type && type->form == ast::Type::Form::Named && type->name.text == "int" && type->dimensions.empty();
-}
-
 /// Enters a body: declares the names of the signature, assumes its `where`, binds the parameters to their types.
 std::vector<Clause> Walker::enterSignature(const Signature &s, Scope *inner) {
   for (const ast::Parameter &p : *s.parameters)
-    if (isPlainInt(p.type)) {
+    if (isPlain(p.type, "int")) {
       const Atom *atom = nameAtom(p.name.text);
       inner->bind(p.name.text, integer(Polynomial(atom)));
       frame->names[p.name.text] = Polynomial(atom);
@@ -382,7 +378,7 @@ std::vector<Clause> Walker::enterSignature(const Signature &s, Scope *inner) {
   }
   std::vector<std::pair<std::string, Ref>> values;
   for (const ast::Parameter &p : *s.parameters) {
-    if (isPlainInt(p.type))
+    if (isPlain(p.type, "int"))
       continue;
     values.push_back({p.name.text, p.type ? typeValue(p.type, inner) : checker.bad});
   }

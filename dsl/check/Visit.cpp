@@ -168,4 +168,20 @@ void forAll(const Block *block, const StmtVisitor &visitStmt, const ExprVisitor 
   }
 }
 
+bool isPlain(const Type *type, std::string_view name) {
+  return type && type->form == Type::Form::Named && type->name.text == name && type->dimensions.empty();
+}
+
+std::string flat(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    bool blank = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (!blank)
+      out += c;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
+  }
+  return out;
+}
+
 } // namespace nacre

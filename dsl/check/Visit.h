@@ -18,4 +18,9 @@ void forEachBlock(const ast::Stmt *, const std::function<void(const ast::Block *
 void forAll(const ast::Expr *e, const ExprVisitor &);
 void forAll(const ast::Block *, const StmtVisitor &, const ExprVisitor &);
 
+/// The type is this name and nothing else: `int`.
+bool isPlain(const ast::Type *, std::string_view name);
+/// One line, single blanks: how a piece of source is quoted.
+std::string flat(std::string_view text);
+
 } // namespace nacre

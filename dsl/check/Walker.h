@@ -80,7 +80,7 @@ class Walker {
 public:
   Walker(Checker &checker, const ast::Decl *decl, const FileScope *file, bool modular);
 
-  // ---- entry points (Walker.cpp, Entries.cpp, Models.cpp)
+  // ---- where walks begin (Modular.cpp, Entries.cpp, Models.cpp)
   void walkFunction(Modular &info);
   void walkLayer(Modular &info);
   void noteInstanceDimensions(Modular &info);
@@ -107,6 +107,7 @@ private:
   bool same(const Axes &, const Axes &);
   std::string divisibilityHint(const Polynomial &a, const Polynomial &b);
   void notSupported(const std::string &what, Span, const std::string &hint = "");
+  void rollBack(size_t values); // forgets values of the body from there on
   const Location *here(Span);
   bool expanding() const { return emit.body != nullptr; }
   void work(Span); // counts calls and rounds, which may multiply without a single value
@@ -138,7 +139,7 @@ private:
   void assumeClause(const Clause &);
   static void identifiers(const ast::Expr *, std::vector<const ast::IdentifierExpr *> &);
 
-  // ---- calls (Calls.cpp)
+  // ---- calls (Signature.cpp, Conditions.cpp, Calls.cpp)
   struct Bound {
     Scope *scope; // compile-time arguments and dimension names of the callee
     Frame *frame;
@@ -182,7 +183,7 @@ private:
   Ref applyInitialiser(const ast::Expr *, Ref target, Scope *);
   void bindInstanceDimensions(Instance &, Bound &, Span);
 
-  // ---- statements (Statements.cpp)
+  // ---- statements (Statements.cpp, Branches.cpp, Expect.cpp)
   void block(const ast::Block *, Scope *);
   void boundOnce(const ast::Block *);         // a name is bound once per block
   bool statement(const ast::Stmt *, Scope *); // false: the body has returned
@@ -218,7 +219,7 @@ private:
   Ref conditional(const ast::IfExpr *, Scope *);
   Ref interpolate(const ast::StringExpr *, Scope *);
 
-  // ---- arithmetic (Arithmetic.cpp)
+  // ---- arithmetic (Tensors.cpp, Arithmetic.cpp)
   struct Shape {
     Element element;
     Axes axes;
@@ -248,7 +249,7 @@ private:
   Ref emitted(Element, ValueId);
   bool listNumbers(Ref, std::vector<double> &) const;
 
-  // ---- equations (Equations.cpp)
+  // ---- equations (Extents.cpp, Subscripts.cpp, Equations.cpp)
   struct Reducer {
     std::string name;
     std::vector<ast::Binder> binders;
