@@ -139,7 +139,6 @@ LogicalResult ElementOp::verify() {
   return success();
 }
 
-OpFoldResult NumberOp::fold(FoldAdaptor) { return getValue(); }
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 OpFoldResult ReshapeOp::fold(FoldAdaptor) {
   auto type = cast<RankedTensorType>(getResult().getType());

@@ -5,12 +5,12 @@ include "dialect/Op.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 
-def Nacre_NumberOp : Nacre_ScalarOp<"number", [ConstantLike, AllTypesMatch<["value", "result"]>]> {
+// Not ConstantLike: the canonicaliser would move numbers out of the bodies that they belong to.
+def Nacre_NumberOp : Nacre_ScalarOp<"number", [AllTypesMatch<["value", "result"]>]> {
   let summary = "a literal number";
   let arguments = (ins TypedAttrInterface:$value);
   let results = (outs Nacre_Number:$result);
   let assemblyFormat = "$value attr-dict";
-  let hasFolder = 1;
 }
 
 def Nacre_IndexOp : Nacre_ScalarOp<"index"> {

@@ -42,10 +42,9 @@ public:
         return number;
     int64_t number = back.getNumOperands();
     back->insertOperands(number, here);
-    function.setFunctionType(
-        FunctionType::get(module.getContext(), function.getArgumentTypes(), back.getOperandTypes()));
     Builder builder(module.getContext());
-    function.setResultAttr(number, "nacre.result", builder.getI64IntegerAttr(number));
+    auto role = builder.getNamedAttr("nacre.result", builder.getI64IntegerAttr(number));
+    (void)function.insertResult(number, here.getType(), builder.getDictionaryAttr(role));
     return number;
   }
 
@@ -173,9 +172,12 @@ struct HoistWeightWork : nacre::impl::HoistWeightWorkBase<HoistWeightWork> {
       (void)function.insertArgument(last, value.getType(), builder.getDictionaryAttr(role), value.getLoc());
       value.replaceAllUsesWith(entry.getArgument(last));
     }
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(entry.without_terminator())))
-      if (isOpTriviallyDead(&op))
-        op.erase();
+    SmallVector<Operation *> all;
+    for (Operation &op : entry.without_terminator())
+      all.push_back(&op);
+    for (Operation *op : llvm::reverse(all))
+      if (isOpTriviallyDead(op))
+        op->erase();
   }
 
   static int64_t sourceOf(Operation *op, const DenseMap<Value, int64_t> &source) {
