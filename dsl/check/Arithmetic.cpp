@@ -144,8 +144,8 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
               if (frame->caller && frame->callSpan)
                 labels.push_back({frame->callSpan, "in this call"});
               if (divisor)
-                return Diagnostic{Kind::NotPositive, "division by " + q.text(), labels, {},
-                                  "a divisor of sizes is at least 1"};
+                return Diagnostic{
+                    Kind::NotPositive, "division by " + q.text(), labels, {}, "a divisor of sizes is at least 1"};
               return Diagnostic{Kind::NotPositive,
                                 "division by " + q.text() + ", which may be less than 1" +
                                     (example.empty() ? "" : " (for " + example + ")"),

@@ -175,11 +175,12 @@ static void warnHidden(const ast::Decl *decl, const FileScope &file, Diagnostics
         continue;
       bool isLayer = hidden->decl->kind == ast::DeclKind::Layer;
       if (isLayer || hidden->decl->kind == ast::DeclKind::Function)
-        diagnostics.report({Kind::ShadowedName,
-                            "parameter `" + p.name.text + "` hides " + (isLayer ? "layer `" : "fn `") + p.name.text + "`",
-                            {{p.name.span, "hides it in `" + decl->name.text + "`"}, {hidden->decl->name.span, "declared here"}},
-                            {},
-                            "rename the parameter if you mean to call `" + p.name.text + "`"});
+        diagnostics.report(
+            {Kind::ShadowedName,
+             "parameter `" + p.name.text + "` hides " + (isLayer ? "layer `" : "fn `") + p.name.text + "`",
+             {{p.name.span, "hides it in `" + decl->name.text + "`"}, {hidden->decl->name.span, "declared here"}},
+             {},
+             "rename the parameter if you mean to call `" + p.name.text + "`"});
     }
 }
 

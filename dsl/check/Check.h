@@ -10,11 +10,11 @@
 namespace nacre {
 
 struct CheckOptions {
-  std::vector<std::string> libraryPaths;                       // where `import std` and `import a.b` are looked up, in order
-  std::vector<std::pair<std::string, std::string>> settings;   // --set NAME=value
+  std::vector<std::string> libraryPaths; // where `import std` and `import a.b` are looked up, in order
+  std::vector<std::pair<std::string, std::string>> settings; // --set NAME=value
   Scalar real = Scalar::F32;
-  bool tests = true;     // expand `test` blocks of the file
-  bool bounded = false;  // an entry dimension without upper bound is an error (nacre build)
+  bool tests = true;    // expand `test` blocks of the file
+  bool bounded = false; // an entry dimension without upper bound is an error (nacre build)
 };
 
 /// The checked program of one file and what it imports, or null after errors were reported.

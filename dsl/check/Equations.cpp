@@ -1,5 +1,5 @@
-// Index equations and reductions. Extents are found first (`Extents.cpp`); then the indices are integers and the right side
-// is walked for its element.
+// Index equations and reductions. Extents are found first (`Extents.cpp`); then the indices are integers and the right
+// side is walked for its element.
 #include "check/Builtins.h"
 #include "check/Visit.h"
 #include "check/Walker.h"

@@ -188,7 +188,7 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
       for (const std::string &name : checker.modular(instance.decl, instance.file).instanceDimensions)
         if (!instance.dims.count(name)) { // a call that comes later may give it: see `expandTest`
           unsizedRead = true;
-          if (!lastPass)
+          if (!lastPass || failed) // after an error the call that sizes it may not have been reached
             throw Quiet();
           fail(Kind::UnsizedLayer,
                "`" + (instance.path.empty() ? instance.decl->name.text : instance.path) + "` is never called, so `" +
