@@ -128,6 +128,7 @@ ModelState *Checker::model(const ast::ModelDecl *decl, const FileScope *file) {
   Ref value = walker.evaluateAlone(decl->value);
   ModelState &state = models.emplace_back();
   state.decl = decl;
+  state.file = file;
   state.number = uint32_t(models.size() - 1);
   modelOf[decl] = &state;
   state.root = makeInstance();

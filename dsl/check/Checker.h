@@ -18,6 +18,7 @@ enum class Proof : uint8_t { Proved, Guarded, Open };
 
 /// A model while its calls are collected.
 struct ModelState {
+  const FileScope *file = nullptr;
   const ast::ModelDecl *decl = nullptr; // null: the layers that a test uses itself
   Instance *root = nullptr;
   uint32_t number = 0; // in Program::models

@@ -197,9 +197,8 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
       fail(Kind::TypeMismatch, "a range gives one number per round", {{e->pattern.span, ""}});
     Polynomial low = size(range->lhs, inner), high = size(range->rhs, inner), count = high - low;
     auto rounds = facts().normal(count).constant();
-    bool appliesLayers = false;
     if (rounds && (expanding() || unroll)) {
-      if (expanding() && !unroll && *rounds > 64 && !appliesLayers)
+      if (expanding() && !unroll && *rounds > 64)
         notSupported("a loop of " + std::to_string(*rounds) + " rounds", e->span,
                      "mark it @unroll, or write an index equation");
       std::vector<Ref> items;

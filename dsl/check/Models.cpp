@@ -120,7 +120,7 @@ void Checker::finishModels() {
     if (state.bad)
       continue;
     if (state.decl && !state.root->called && state.root->decl->hasHeader) {
-      Walker walker(*this, state.decl, main, false);
+      Walker walker(*this, state.decl, state.file, false);
       walker.rehearse(*state.root);
     }
     if (state.decl && !state.root->called)
@@ -216,7 +216,7 @@ void Checker::finishModels() {
 }
 
 void Checker::modelItems(ModelState &state, Model &made) {
-  Walker walker(*this, state.decl, main, false);
+  Walker walker(*this, state.decl, state.file, false);
   auto matching = [&](const ast::Name &pattern) {
     std::vector<size_t> found;
     for (size_t i = 0; i < made.weights.size(); ++i)

@@ -193,6 +193,11 @@ void Walker::attributes(const ast::Stmt *s) {
   }
 }
 
+static bool unrolls(const ast::Stmt *s) {
+  return std::any_of(s->attributes.begin(), s->attributes.end(),
+                     [](const ast::Attribute &a) { return a.name.text == "unroll"; });
+}
+
 void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
   switch (s->kind) {
   case ast::StmtKind::Equation:
@@ -204,7 +209,8 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
     const ast::Pattern &pattern = l ? l->pattern : v->pattern;
     const ast::Type *type = l ? l->type : v->type;
     const ast::Expr *expression = l ? l->value : v->value;
-    Ref value = evaluate(expression, inner);
+    auto *rounds = as<ast::LoopExpr>(expression);
+    Ref value = rounds ? loop(rounds, inner, false, unrolls(s)) : evaluate(expression, inner);
     if (type) {
       Ref declared = typeValue(type, inner);
       conform(value, declared, expression->span, type->span, "`" + pattern.slots[0].text + "`");
@@ -246,12 +252,7 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
     return ifStatement(as<ast::IfStmt>(s), inner);
   case ast::StmtKind::While:
     return whileStatement(as<ast::WhileStmt>(s), inner);
-  case ast::StmtKind::For: {
-    bool unroll = std::any_of(s->attributes.begin(), s->attributes.end(),
-                              [](const ast::Attribute &a) { return a.name.text == "unroll"; });
-    loop(as<ast::ForStmt>(s)->loop, inner, true, unroll);
-    return;
-  }
+  case ast::StmtKind::For: loop(as<ast::ForStmt>(s)->loop, inner, true, unrolls(s)); return;
   case ast::StmtKind::ExpectError:
     return expectError(as<ast::ExpectErrorStmt>(s), inner);
   case ast::StmtKind::Expect:

@@ -281,7 +281,6 @@ private:
                         const Polynomial &count, Span);
   Element reducedElement(const std::string &name, Element, Span);
   Ref elementOf(const ast::SubscriptExpr *, Ref base, Scope *);
-  Subscript subscriptOf(Ref, const Axis &, size_t number, const ast::Expr *, Ref base, Span);
   void checkSubscript(Ref, const Axis &, size_t number, Span, Ref base, Subscript *);
   void noteGather(const Term *, const Polynomial &extent, const std::string &text);
   std::optional<uint32_t> sourceArgument(ValueId) const;
