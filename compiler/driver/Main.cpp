@@ -49,7 +49,8 @@ public:
       return Usage;
     }
     if (needsFile && options.files.empty()) {
-      std::cerr << "error: which file? (`nacre " << app.get_subcommands()[0]->get_name() << " --help` shows an example)\n";
+      std::cerr << "error: which file? (`nacre " << app.get_subcommands()[0]->get_name()
+                << " --help` shows an example)\n";
       return Usage;
     }
     for (const std::string &word : settings) {

@@ -73,6 +73,11 @@ private:
   }
 
   Function *exported(const std::string &name, FunctionType *type) {
+    // The lowering calls the code of an entry so as well; inside the object any other name will do.
+    if (GlobalValue *inner = module.getNamedValue(name)) {
+      inner->setName(name + ".body");
+      inner->setLinkage(GlobalValue::InternalLinkage);
+    }
     auto *result = Function::Create(type, GlobalValue::ExternalLinkage, name, module);
     result->addFnAttr(Attribute::NoUnwind);
     result->addFnAttr(Attribute::OptimizeForSize);

@@ -66,7 +66,7 @@ define hidden void @hand_net__prepare(ptr %weights, ptr %prepared, ptr %scratch)
   store float %ten, ptr %prepared
   ret void
 }
-define hidden i32 @hand_net__initialise(i32 %index, i64 %seed, ptr %out) {
+define hidden i32 @hand_net__initialise(i32 %index, i64 %seed, ptr %out, ptr %scratch) {
   %value = uitofp i64 %seed to float
   store float %value, ptr %out
   ret i32 0
