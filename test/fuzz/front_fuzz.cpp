@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
 #include <sys/resource.h>
@@ -32,7 +33,7 @@ struct Options {
   unsigned cases = 300, seed = 1, seconds = 20;
   long only = -1;
   std::string library, save;
-  std::vector<fs::path> programs;
+  std::vector<std::vector<fs::path>> programs; // by argument: each has the same weight, however many files it has
 };
 
 std::string read(const fs::path &path) {
@@ -183,15 +184,17 @@ const char *const pieces[] = {" 0",
                               " []",
                               " ()"};
 
+using Corpus = std::vector<std::vector<std::string>>;
+
 class Damage {
 public:
-  Damage(unsigned seed, const std::vector<std::string> &corpus) : dice(seed), corpus(corpus) {}
+  Damage(unsigned seed, const Corpus &corpus) : dice(seed), corpus(corpus) {}
 
   /// Half of the programs keep their grammar, mostly, so that damage reaches the checker.
   std::string program() {
-    std::string text = pick(corpus);
+    std::string text = pick(pick(corpus));
     bool gently = below(2);
-    for (size_t rounds = 1 + below(4); rounds > 0; --rounds)
+    for (size_t rounds = 1 + below(gently ? 2 : 4); rounds > 0; --rounds)
       text = gently ? kin(text) : below(4) == 0 ? bytes(text) : below(5) == 0 ? lines(text) : words(text);
     return text;
   }
@@ -203,7 +206,7 @@ private:
   /// A name for a name, a number for a number, an operator for an operator.
   std::string kin(const std::string &text) {
     std::vector<std::string> all = tokens(text);
-    const std::vector<std::string> other = below(4) ? all : tokens(pick(corpus));
+    const std::vector<std::string> other = below(4) ? all : tokens(pick(pick(corpus)));
     static const std::vector<std::string> numbers = {" 0",  " 1", " 2", " 3", " 5", " 64", " 9223372036854775807",
                                                      " 1.5"};
     static const std::vector<std::string> operators = {"+", "-", "*", "/", "%", "<", "^"};
@@ -214,6 +217,12 @@ private:
         return 0;
       if (std::isdigit(static_cast<unsigned char>(token[start])))
         return 1;
+      static const std::set<std::string> keywords = {
+          "let",   "var",    "fn",   "layer", "model", "entry", "test", "return", "if",    "then",   "else",   "for",
+          "while", "in",     "use",  "param", "state", "where", "not",  "and",    "or",    "import", "module", "const",
+          "type",  "expect", "load", "yield", "over",  "when",  "data", "train",  "error", "limit",  "within"};
+      if (keywords.count(token.substr(start)))
+        return 0;
       return std::isalnum(last) || last == '_' ? 2 : std::strchr("+-*/%<^", last) ? 3 : last == '"' ? 4 : 0;
     };
     for (int attempts = 0; attempts < 50 && !all.empty() && !other.empty(); ++attempts) {
@@ -258,7 +267,7 @@ private:
       all.insert(at(), piece);
       break;
     case 5: { // a token of another program
-      std::vector<std::string> other = tokens(pick(corpus));
+      std::vector<std::string> other = tokens(pick(pick(corpus)));
       if (!other.empty())
         *at() = pick(other);
       break;
@@ -284,7 +293,7 @@ private:
         all.push_back(line + "\n");
       return all;
     };
-    std::vector<std::string> all = split(text), other = split(pick(corpus));
+    std::vector<std::string> all = split(text), other = split(pick(pick(corpus)));
     if (all.empty() || other.empty())
       return text;
     size_t from = below(other.size()), count = 1 + below(12), at = below(all.size());
@@ -321,7 +330,7 @@ private:
   }
 
   std::mt19937 dice;
-  const std::vector<std::string> &corpus;
+  const Corpus &corpus;
 };
 
 // ---- the front end on one program
@@ -450,15 +459,16 @@ Options parseArguments(int argc, char **argv) {
       options.library = next();
     else if (argument == "--save")
       options.save = next();
-    else if (fs::is_directory(argument))
-      for (auto &entry : fs::recursive_directory_iterator(argument)) {
+    else if (fs::is_directory(argument)) {
+      std::vector<fs::path> &found = options.programs.emplace_back();
+      for (auto &entry : fs::recursive_directory_iterator(argument))
         if (entry.path().extension() == ".nacre")
-          options.programs.push_back(entry.path());
-      }
-    else
-      options.programs.push_back(argument);
+          found.push_back(entry.path());
+      std::sort(found.begin(), found.end()); // the same cases on every machine
+    } else {
+      options.programs.push_back({argument});
+    }
   }
-  std::sort(options.programs.begin(), options.programs.end()); // the same cases on every machine
   return options;
 }
 
@@ -466,9 +476,14 @@ Options parseArguments(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   Options options = parseArguments(argc, argv);
-  std::vector<std::string> corpus;
-  for (const fs::path &path : options.programs)
-    corpus.push_back(read(path));
+  Corpus corpus;
+  for (const std::vector<fs::path> &paths : options.programs) {
+    std::vector<std::string> texts;
+    for (const fs::path &path : paths)
+      texts.push_back(read(path));
+    if (!texts.empty())
+      corpus.push_back(std::move(texts));
+  }
   if (corpus.empty()) {
     std::fprintf(stderr, "front_fuzz: no programs given\n");
     return 2;
@@ -477,11 +492,12 @@ int main(int argc, char **argv) {
   fs::create_directories(folder);
 
   // The parser learns its grammar while it parses; children inherit what the parent has learnt.
-  for (const std::string &text : corpus) {
-    SourceManager sources;
-    Diagnostics diagnostics;
-    parse(*sources.add("warm.nacre", text), diagnostics);
-  }
+  for (const std::vector<std::string> &texts : corpus)
+    for (const std::string &text : texts) {
+      SourceManager sources;
+      Diagnostics diagnostics;
+      parse(*sources.add("warm.nacre", text), diagnostics);
+    }
 
   unsigned counts[2] = {0, 0}, passed = 0, failed = 0;
   for (unsigned i = 0; i < options.cases; ++i) {
