@@ -1,9 +1,13 @@
 #include "check/Checker.h"
 #include "check/Walker.h"
 #include <cstdlib>
+#include <functional>
+#include <pthread.h>
 
 namespace nacre {
 using ast::as;
+
+constexpr unsigned deepestDeclaration = 500;
 
 Checker::Checker(SourceManager &sources, const CheckOptions &options, Diagnostics &diagnostics)
     : options(options), diagnostics(diagnostics), program(std::make_unique<Program>()), sources(sources),
@@ -39,6 +43,13 @@ Modular &Checker::modular(const ast::Decl *decl, const FileScope *file) {
   }
   if (info.state != Modular::State::New)
     return info;
+  if (openDeclarations >= deepestDeclaration)
+    throw Problem{{Kind::Recursion,
+                   "declarations use each other more than " + std::to_string(deepestDeclaration) + " deep",
+                   {{decl->name.span, "reached here"}},
+                   {},
+                   "this is generated text: write a loop, or a list of layers"}};
+  ++openDeclarations;
   info.state = Modular::State::Open;
   auto *function = as<ast::FunctionDecl>(decl);
   if (!function || !function->isExtern) {
@@ -48,6 +59,7 @@ Modular &Checker::modular(const ast::Decl *decl, const FileScope *file) {
     else
       walker.walkLayer(info);
   }
+  --openDeclarations;
   if (info.state == Modular::State::Open)
     info.state = Modular::State::Good;
   return info;
@@ -263,10 +275,34 @@ std::unique_ptr<Program> Checker::check(const std::string &path) {
   return diagnostics.failed() ? nullptr : std::move(program);
 }
 
+/// Everything here recurses as deep as the program is nested: expressions within expressions (at most 1000), calls within
+/// calls (at most 200), declarations that lean on declarations (at most 500). A stack of its own makes the product of
+/// these limits safe; the pages that are not touched cost nothing.
+static void onLargeStack(const std::function<void()> &action) {
+  constexpr size_t stackSize = size_t(512) << 20;
+  auto run = [](void *data) -> void * {
+    (*static_cast<const std::function<void()> *>(data))();
+    return nullptr;
+  };
+  pthread_attr_t attributes;
+  pthread_t thread;
+  bool started = pthread_attr_init(&attributes) == 0;
+  if (started) {
+    started = pthread_attr_setstacksize(&attributes, stackSize) == 0 &&
+              pthread_create(&thread, &attributes, run, const_cast<std::function<void()> *>(&action)) == 0;
+    pthread_attr_destroy(&attributes);
+  }
+  if (started)
+    pthread_join(thread, nullptr);
+  else
+    action(); // address space is short: the usual stack serves usual programs
+}
+
 std::unique_ptr<Program> check(SourceManager &sources, const std::string &path, const CheckOptions &options,
                                Diagnostics &diagnostics) {
-  Checker checker(sources, options, diagnostics);
-  return checker.check(path);
+  std::unique_ptr<Program> program;
+  onLargeStack([&] { program = Checker(sources, options, diagnostics).check(path); });
+  return program;
 }
 
 } // namespace nacre

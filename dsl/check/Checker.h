@@ -68,6 +68,7 @@ private:
   std::deque<Frame> frames;
   std::deque<Instance> instances;
   std::map<const ast::Decl *, Modular> infos;
+  unsigned openDeclarations = 0; // modular walks inside one another
   struct ConstantState {
     bool open = false;
     Ref value = nullptr;
