@@ -9,13 +9,13 @@ CONVOLUTIONS = {   # weight shape, settings
     "depthwise": ((4, 1, 3, 3), {"pad": 1, "groups": 4}), "pointwise": ((33, 4, 1, 1), {})}
 WEIGHTS = {}
 for _name, (_shape, _) in CONVOLUTIONS.items():
-    WEIGHTS[f"{_name}.conv.weight"] = (0.3 * _random.normal(size=_shape)).astype(np.float32)
+    WEIGHTS[f"{_name}.weight"] = (0.3 * _random.normal(size=_shape)).astype(np.float32)
     if _name != "same":
-        WEIGHTS[f"{_name}.conv.bias"] = _random.normal(size=_shape[0]).astype(np.float32)
+        WEIGHTS[f"{_name}.bias"] = _random.normal(size=_shape[0]).astype(np.float32)
 
 
 def convolve(name, x):
-    return oracle.conv2d(x, WEIGHTS[f"{name}.conv.weight"], WEIGHTS.get(f"{name}.conv.bias"), **CONVOLUTIONS[name][1]).astype(np.float32)
+    return oracle.conv2d(x, WEIGHTS[f"{name}.weight"], WEIGHTS.get(f"{name}.bias"), **CONVOLUTIONS[name][1]).astype(np.float32)
 
 
 def cases():

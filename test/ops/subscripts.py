@@ -27,7 +27,8 @@ def cases():
                                             "padded": np.pad(x, 1, constant_values=-1), "triangle": np.where(j <= i, x, np.float32(-np.inf)),
                                             "parity": np.where((i + j) % 2 == 0, x, -x)})
         yield Case("places", {"x": x}, {"rows": (x.astype(np.float64) * i - j).astype(np.float32), "ramp": (i * m + j).astype(np.int32),
-                                        "weighted": np.array((x.astype(np.float64) * (i + 1) / (j + 1)).sum(), np.float32)})
+                                        "weighted": np.array((x.astype(np.float64) * (i + 1) / (j + 1)).sum(), np.float32)},
+                   within=5e-5)   # 900 terms of size 30, added one by one
     for v, d, b, t in (1, 1, 1, 1), (7, 5, 2, 3), (50, 40, 5, 9):
         table, ids = draw(v, d), random.integers(0, v, (b, t)).astype(np.int32)
         yield Case("lookup", {"table": table, "ids": ids}, {"rows": table[ids], "first": table[ids[:, 0]],
@@ -38,8 +39,8 @@ def cases():
         z, label, order = draw(n, k), random.integers(0, k, n).astype(np.int32), random.permutation(n).astype(np.int32)
         yield Case("picks", {"z": z, "label": label, "order": order},
                    {"picked": z[np.arange(n), label], "permuted": z[order], "chained": z[order, label[order]]})
-    x = np.array([2, 0, -5, 100, 1], np.float32)
-    yield Case("clamped", {"x": x}, {"result": x[np.clip(x.astype(int), 0, 4)]})
+    x = np.array([1, 0, -5, 100, 1.5], np.float32)
+    yield Case("clamped", {"x": x}, {"result": x[np.clip((2 * x).astype(int), 0, 4)]})
     for n in 1, 2, 13, 20:
         x = draw(n, n)
         i, j = np.indices((n, n))
