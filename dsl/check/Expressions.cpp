@@ -1,5 +1,6 @@
 // Expressions that are not arithmetic: names, fields, subscripts, pipes, strings.
 #include "check/Builtins.h"
+#include "check/Visit.h"
 #include "check/Walker.h"
 #include <sstream>
 
@@ -145,6 +146,25 @@ Ref Walker::interpolate(const ast::StringExpr *e, Scope *inner) {
   return string(std::move(out));
 }
 
+/// Names in the declaration of a weight or sub-layer: what must have a size before it can exist.
+static std::set<std::string> namesIn(const ast::Block *body, const std::string &declared) {
+  std::set<std::string> names;
+  auto collect = [&](const ast::Expr *part) {
+    if (auto *id = as<ast::IdentifierExpr>(part))
+      names.insert(id->name);
+  };
+  for (const ast::Stmt *s : body->statements) {
+    if (auto *w = as<ast::WeightStmt>(s); w && w->name.text == declared) {
+      for (const ast::Dimension &d : w->type->dimensions)
+        forAll(d.size, collect);
+      forAll(w->initial, collect);
+    }
+    if (auto *u = as<ast::UseStmt>(s); u && u->name.text == declared)
+      forAll(u->value, collect);
+  }
+  return names;
+}
+
 Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
   Ref base = sound(evaluate(e->base, inner));
   const std::string &field = e->field.text;
@@ -185,8 +205,9 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
     if (std::find(names.begin(), names.end(), field) != names.end() && instance.decl) {
       if (!expanding())
         throw Quiet(); // the weight of a layer that this walk did not enter
+      std::set<std::string> mentioned = namesIn(instance.decl->body, field);
       for (const std::string &name : checker.modular(instance.decl, instance.file).instanceDimensions)
-        if (!instance.dims.count(name)) { // a call that comes later may give it: see `expandTest`
+        if (mentioned.count(name) && !instance.dims.count(name)) { // a call that comes later may give it: see `expandTest`
           unsizedRead = true;
           if (!lastPass || failed) // after an error the call that sizes it may not have been reached
             throw Quiet();

@@ -155,6 +155,39 @@ void Files::import(FileScope &file, const ast::Import &entry) {
       file.opened.emplace(name, global);
 }
 
+/// The tensors in a type with every name of the file written out; nothing if it contains itself or has too many.
+static std::optional<size_t> parts(const ast::Type *type, const FileScope &file, std::map<const ast::Decl *, size_t> &known,
+                                   std::set<const ast::Decl *> &open) {
+  constexpr size_t most = 4096;
+  size_t count = 1;
+  auto add = [&](const ast::Type *part) {
+    std::optional<size_t> more = parts(part, file, known, open);
+    count += more.value_or(0);
+    return more && count <= most;
+  };
+  for (const ast::Field &field : type->fields)
+    if (!add(field.type))
+      return std::nullopt;
+  for (const ast::Type *input : type->inputs)
+    if (!add(input))
+      return std::nullopt;
+  if (type->output && !add(type->output))
+    return std::nullopt;
+  auto named = type->form == ast::Type::Form::Named ? file.own.find(type->name.text) : file.own.end();
+  auto *alias = named == file.own.end() ? nullptr : ast::as<ast::TypeDecl>(named->second.decl);
+  if (!alias)
+    return count;
+  if (auto found = known.find(alias); found != known.end())
+    return found->second;
+  if (!open.insert(alias).second)
+    return std::nullopt;
+  std::optional<size_t> inside = parts(alias->type, file, known, open);
+  open.erase(alias);
+  if (inside)
+    known[alias] = *inside;
+  return inside;
+}
+
 void Files::declare(FileScope &file) {
   for (const ast::Decl *decl : file.tree->declarations) {
     if (decl->kind == ast::DeclKind::Test || decl->kind == ast::DeclKind::Train)
@@ -171,6 +204,19 @@ void Files::declare(FileScope &file) {
            {{decl->name.span, "declared again here"}, {slot->second.decl->name.span, "first declared here"}},
            {},
            "rename one of the two"});
+  }
+  std::map<const ast::Decl *, size_t> known;
+  for (const ast::Decl *decl : file.tree->declarations) {
+    std::set<const ast::Decl *> open = {decl};
+    auto *alias = ast::as<ast::TypeDecl>(decl);
+    if (alias && !parts(alias->type, file, known, open)) {
+      diagnostics.report({Kind::Recursion,
+                          "type `" + decl->name.text + "` contains itself, or more than 4096 tensors",
+                          {{decl->name.span, "declared here"}},
+                          {},
+                          "a record has a fixed number of fields"});
+      return;
+    }
   }
 }
 

@@ -5,35 +5,34 @@
 namespace nacre {
 using ast::as;
 
-/// `*` stands for a run without dots, `**` for any run, `{x}` for one or more whole parts.
+/// `*` stands for a run without dots, `**` for any run, `{x}` for one or more whole parts. The prefixes of the path that
+/// the pattern can reach, piece by piece: time is bounded however many stars there are.
 static bool matches(std::string_view pattern, std::string_view path) {
-  if (pattern.empty())
-    return path.empty();
-  if (pattern.substr(0, 2) == "**") {
-    for (size_t i = 0; i <= path.size(); ++i)
-      if (matches(pattern.substr(2), path.substr(i)))
-        return true;
-    return false;
-  }
-  if (pattern[0] == '*') {
-    for (size_t i = 0; i <= path.size(); ++i) {
-      if (matches(pattern.substr(1), path.substr(i)))
-        return true;
-      if (i < path.size() && path[i] == '.')
-        break;
+  std::vector<char> reached(path.size() + 1, 0);
+  reached[0] = 1;
+  for (size_t i = 0; i < pattern.size();) {
+    std::vector<char> next(path.size() + 1, 0);
+    bool any = pattern.substr(i, 2) == "**", capture = pattern[i] == '{';
+    if (any || capture || pattern[i] == '*') {
+      bool open = false; // a run that began at an earlier prefix may go on
+      for (size_t k = 0; k <= path.size(); ++k) {
+        if (!any && !capture && k > 0 && path[k - 1] == '.')
+          open = false;
+        next[k] = capture ? open : open || reached[k];
+        open = open || reached[k];
+      }
+      size_t close = capture ? pattern.find('}', i) : i + any;
+      if (close == std::string_view::npos)
+        return false;
+      i = close + 1;
+    } else {
+      for (size_t k = 0; k < path.size(); ++k)
+        next[k + 1] = reached[k] && path[k] == pattern[i];
+      ++i;
     }
-    return false;
+    reached = std::move(next);
   }
-  if (pattern[0] == '{') {
-    size_t close = pattern.find('}');
-    if (close == std::string_view::npos)
-      return false;
-    for (size_t i = 1; i <= path.size(); ++i)
-      if (matches(pattern.substr(close + 1), path.substr(i)))
-        return true;
-    return false;
-  }
-  return !path.empty() && path[0] == pattern[0] && matches(pattern.substr(1), path.substr(1));
+  return reached.back();
 }
 
 /// Weights and sub-layers that the source declares but no call has reached: they exist all the same.
@@ -112,6 +111,13 @@ static void forEachBody(Body &body, const std::function<void(Value &)> &visit) {
   }
 }
 
+/// Whether the layer or one below it is called: `net.encoder(x)` reads weights without a call of `net` itself.
+static bool anyCalled(const Instance &instance) {
+  return instance.called || std::any_of(instance.children.begin(), instance.children.end(), [](const auto &child) {
+           return child.instance && anyCalled(*child.instance);
+         });
+}
+
 void Checker::finishModels() {
   std::vector<std::optional<uint32_t>> position(models.size());
   std::vector<std::vector<uint32_t>> finalNumber(models.size());
@@ -123,7 +129,7 @@ void Checker::finishModels() {
       Walker walker(*this, state.decl, state.file, false);
       walker.rehearse(*state.root);
     }
-    if (state.decl && !state.root->called)
+    if (state.decl && !anyCalled(*state.root))
       continue; // its sizes come from calls in `train`, which are not read yet
     // Depth first, in the order of the source.
     std::vector<uint32_t> order;
