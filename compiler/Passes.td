@@ -44,6 +44,10 @@ def EmitEntries : Pass<"nacre-emit-entries", "::mlir::ModuleOp"> {
   let description = "Their names and types are in lower/README.md. All other functions become internal.";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
 }
+def ResolveReshapes : Pass<"nacre-resolve-reshapes", "::mlir::func::FuncOp"> {
+  let summary = "reshapes of dense buffers become descriptors with other sizes";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
 def LowerScalarMath : Pass<"nacre-lower-scalar-math", "::mlir::ModuleOp"> {
   let summary = "what the processor cannot do becomes calls of the C library and integer code";
   let description = [{

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "ops/Extents.h"
 
 namespace nacre {
@@ -48,6 +49,26 @@ static void resultsToArguments(func::FuncOp function) {
   function.setFunctionType(FunctionType::get(function.getContext(), function.getArgumentTypes(), {}));
 }
 
+/// Gives every user of an unwritten or freshly filled tensor one of its own. Shared ones cost copies, and the elimination
+/// of empty tensors would put two values with overlapping lives into one result buffer.
+static void unshareDestinations(func::FuncOp function) {
+  SmallVector<Operation *> destinations;
+  function.walk([&](Operation *op) {
+    if (isa<linalg::FillOp, tensor::EmptyOp>(op) && op->getNumResults() == 1)
+      destinations.push_back(op);
+  });
+  for (Operation *op : llvm::reverse(destinations)) { // fills before the tensors they fill
+    bool first = true;
+    for (OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
+      if (!first) {
+        OpBuilder builder(op);
+        use.set(builder.clone(*op)->getResult(0));
+      }
+      first = false;
+    }
+  }
+}
+
 /// The extents of arguments as expressions of the dimensions, so that no size hides behind a descriptor.
 static void resolveArgumentSizes(func::FuncOp function) {
   SmallVector<Value> dimensions = nacre::dimensionArguments(function);
@@ -81,7 +102,7 @@ struct Bufferize : nacre::impl::BufferizeBase<Bufferize> {
     options.memCpyFn = copyAsLinalg;
     for (auto function : module.getOps<func::FuncOp>())
       if (!function.isExternal())
-        resultsToArguments(function);
+        unshareDestinations(function), resultsToArguments(function);
     if (failed(bufferization::eliminateEmptyTensors(rewriter, module)))
       return signalPassFailure();
     bufferization::BufferizationState state;

@@ -113,6 +113,7 @@ void buildLoops(OpPassManager &manager, const LoweringOptions &options) {
 
 void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createEmitEntries());
+  manager.addNestedPass<func::FuncOp>(createResolveReshapes());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
   manager.addPass(createLowerScalarMath());
