@@ -27,7 +27,8 @@ mlir::AffineExpr simplifyForExtents(mlir::AffineExpr expr, llvm::ArrayRef<int64_
 /// The factor of `dim` in an expression that is linear in it, else nothing.
 std::optional<int64_t> coefficientOf(mlir::AffineExpr expr, unsigned dim);
 
-/// Lane 0 is always at a multiple of `lanes`, so `dim floordiv 32` is uniform over 16 lanes, and `dim mod 32` contiguous.
+/// Lane 0 is always at a multiple of `lanes`, so `dim floordiv 32` is uniform over 16 lanes, and `dim mod 32`
+/// contiguous.
 Access accessAlong(mlir::AffineMap map, mlir::MemRefType type, unsigned dim, int64_t lanes);
 
 bool dependsOn(mlir::AffineMap map, unsigned dim);

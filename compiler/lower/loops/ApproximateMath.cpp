@@ -1,5 +1,5 @@
-// Functions of vectors become polynomials, so that no vector loop calls the C library lane by lane. Errors are a few units
-// in the last place; the logarithm takes subnormal numbers for the smallest normal one.
+// Functions of vectors become polynomials, so that no vector loop calls the C library lane by lane. Errors are a few
+// units in the last place; the logarithm takes subnormal numbers for the smallest normal one.
 #include "Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -1,7 +1,7 @@
 // On LLVM IR: call @body(0, n, captured...) {nacre.grain = g} stores what is captured in a struct on the stack and
 // becomes nacre_parallel_for(trampoline, &struct, n, g); the trampoline unpacks the struct and calls the body.
-#include "Passes.h"
 #include "ParallelLoop.h"
+#include "Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -52,8 +52,7 @@ struct CallThreadPoolPass : impl::CallThreadPoolBase<CallThreadPoolPass> {
     OpBuilder inside = OpBuilder::atBlockEnd(block);
     SmallVector<Value> unpacked{block->getArgument(1), block->getArgument(2)};
     for (auto [index, type] : llvm::enumerate(captured)) {
-      Value place = LLVM::GEPOp::create(inside, loc, pointer, context, block->getArgument(0),
-                                        field(index));
+      Value place = LLVM::GEPOp::create(inside, loc, pointer, context, block->getArgument(0), field(index));
       unpacked.push_back(LLVM::LoadOp::create(inside, loc, type, place));
     }
     LLVM::CallOp::create(inside, loc, TypeRange{}, *call.getCallee(), unpacked);
@@ -65,13 +64,12 @@ struct CallThreadPoolPass : impl::CallThreadPoolBase<CallThreadPoolPass> {
     Value one = LLVM::ConstantOp::create(atEntry, loc, number, builder.getI64IntegerAttr(1));
     Value place = LLVM::AllocaOp::create(atEntry, loc, pointer, context, one, 64);
     for (auto [index, value] : llvm::enumerate(ArrayRef(operands).drop_front(2))) {
-      Value slot = LLVM::GEPOp::create(builder, loc, pointer, context, place,
-                                        field(index));
+      Value slot = LLVM::GEPOp::create(builder, loc, pointer, context, place, field(index));
       LLVM::StoreOp::create(builder, loc, value, slot);
     }
     Value body = LLVM::AddressOfOp::create(builder, loc, pointer, trampoline.getName());
-    Value grain = LLVM::ConstantOp::create(builder, loc, number,
-                                           cast<IntegerAttr>(call->getAttr(loops::grainAttribute)));
+    Value grain =
+        LLVM::ConstantOp::create(builder, loc, number, cast<IntegerAttr>(call->getAttr(loops::grainAttribute)));
     LLVM::CallOp::create(builder, loc, pool(), ValueRange{body, place, operands[1], grain});
     call.erase();
   }

@@ -234,8 +234,10 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
       if (!kernel.reduction[d] && d != tile.lane)
         others *= ShapedType::isDynamic(kernel.extents[d]) ? 64 : kernel.extents[d];
     tile.columnsParallel = others < 8 && vectorsInAll >= 8;
-    if (!kernel.hasReduction())
-      tile.vectors = tile.group = 1;
+    if (!kernel.hasReduction()) {
+      tile.vectors = 1;
+      tile.group = tile.columnsParallel && vectorsInAll >= 64 ? 64 : 1; // strips that one iteration of the nest covers
+    }
   }
 }
 

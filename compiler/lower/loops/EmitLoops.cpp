@@ -56,16 +56,37 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         return signalPassFailure();
   }
 
+  /// An elementwise op over whole buffers, read and written in the same order, is one over flat buffers.
+  static linalg::LinalgOp flatten(linalg::LinalgOp op) {
+    auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+    if (!generic || generic.getNumLoops() < 2 || generic.getNumReductionLoops() || generic.hasIndexSemantics())
+      return op;
+    for (OpOperand &operand : generic->getOpOperands()) {
+      auto type = dyn_cast<MemRefType>(operand.get().getType());
+      if (!type || !type.getLayout().isIdentity() || !generic.getMatchingIndexingMap(&operand).isIdentity())
+        return op;
+    }
+    IRRewriter rewriter(op);
+    auto all = llvm::to_vector<2>(llvm::seq<int64_t>(0, generic.getNumLoops()));
+    FailureOr<linalg::CollapseResult> flat = linalg::collapseOpIterationDims(op, {all}, rewriter);
+    if (failed(flat))
+      return op;
+    rewriter.eraseOp(op);
+    return flat->collapsedOp;
+  }
+
   /// Fills come last, so that the ops that read their result can take them in.
   std::vector<Planned> plan(func::FuncOp function) {
     SmallVector<linalg::LinalgOp> ops, fills;
     function.walk([&](linalg::LinalgOp op) { (isa<linalg::FillOp>(op) ? fills : ops).push_back(op); });
     ops.append(fills);
     std::vector<Planned> result;
+    SmallVector<size_t> candidates;
     llvm::SmallPtrSet<Operation *, 32> taken;
     for (linalg::LinalgOp op : ops) {
       if (taken.contains(op))
         continue;
+      bool alone = false; // no other op is part of the kernel
       for (bool epilogues : {true, false}) {
         llvm::SmallPtrSet<Operation *, 32> takenThen = taken;
         Planned planned{makeKernel(op), std::nullopt};
@@ -73,6 +94,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         planned.tile = chooseTile(planned.kernel, vectorBits);
         if (!planned.tile && epilogues)
           continue;
+        alone = planned.kernel.steps.size() == 1 && planned.kernel.absorbed.empty();
         if (planned.tile) {
           taken = takenThen;
         } else {
@@ -81,6 +103,16 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         }
         result.push_back(std::move(planned));
         break;
+      }
+      if (alone)
+        candidates.push_back(result.size() - 1);
+    }
+    // Only now, for fusion looks at whole buffers.
+    for (size_t number : candidates) {
+      linalg::LinalgOp op = result[number].kernel.root().op, flat = flatten(op);
+      if (flat != op) {
+        result[number].kernel = makeKernel(flat);
+        result[number].tile = chooseTile(result[number].kernel, vectorBits);
       }
     }
     return result;

@@ -70,9 +70,10 @@ static bool touches(Operation *op, Value buffer, bool writesOnly) {
     if (writesOnly)
       return false;
     // Gathers in the body read buffers that are no operands.
-    return op->walk([&](memref::LoadOp load) {
-               return rootBuffer(load.getMemRef()) == buffer ? WalkResult::interrupt() : WalkResult::advance();
-             })
+    return op
+        ->walk([&](memref::LoadOp load) {
+          return rootBuffer(load.getMemRef()) == buffer ? WalkResult::interrupt() : WalkResult::advance();
+        })
         .wasInterrupted();
   }
   if (auto copy = dyn_cast<memref::CopyOp>(op))
@@ -203,9 +204,11 @@ static bool absorbConsumer(Kernel &kernel, const llvm::SmallPtrSetImpl<Operation
     dims = aligned;
     forwarded.push_back({operand.getOperandNumber(), stepIndex * 16});
   }
-  if (!dims || consumer->walk([&](memref::LoadOp load) {
-                        return rootBuffer(load.getMemRef()) == buffer ? WalkResult::interrupt() : WalkResult::advance();
-                      }).wasInterrupted())
+  if (!dims || consumer
+                   ->walk([&](memref::LoadOp load) {
+                     return rootBuffer(load.getMemRef()) == buffer ? WalkResult::interrupt() : WalkResult::advance();
+                   })
+                   .wasInterrupted())
     return false;
 
   // The whole kernel moves down to the consumer: nothing between may write what it reads, nor touch what it writes.

@@ -12,18 +12,18 @@ namespace nacre::loops {
 /// One linalg op, its indexing maps rewritten over the dims of the kernel.
 struct Step {
   mlir::linalg::LinalgOp op;
-  llvm::SmallVector<mlir::AffineMap> maps; // one per operand
-  llvm::SmallVector<unsigned> dims;        // the kernel dim that each loop of `op` runs over
-  llvm::SmallVector<bool> stored;          // one per output: whether anybody reads it from memory
+  llvm::SmallVector<mlir::AffineMap> maps;                    // one per operand
+  llvm::SmallVector<unsigned> dims;                           // the kernel dim that each loop of `op` runs over
+  llvm::SmallVector<bool> stored;                             // one per output: whether anybody reads it from memory
   llvm::SmallVector<std::pair<unsigned, unsigned>> forwarded; // (operand, producing step * 16 + output)
 };
 
 struct Kernel {
   llvm::SmallVector<int64_t> extents; // ShapedType::kDynamic where unknown
   llvm::SmallVector<bool> reduction;
-  llvm::SmallVector<Step, 2> steps;                       // root first
-  llvm::SmallVector<mlir::Value> initial;              // per output of the root: the scalar it starts from, or null
-  llvm::SmallVector<mlir::Operation *> absorbed;       // fills and epilogues whose work the kernel does
+  llvm::SmallVector<Step, 2> steps;              // root first
+  llvm::SmallVector<mlir::Value> initial;        // per output of the root: the scalar it starts from, or null
+  llvm::SmallVector<mlir::Operation *> absorbed; // fills and epilogues whose work the kernel does
 
   Step &root() { return steps.front(); }
   const Step &root() const { return steps.front(); }

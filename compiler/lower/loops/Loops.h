@@ -18,7 +18,8 @@ struct LoopsOptions {
 /// Bufferised module in, scf/vector/memref/arith loops over one arena out.
 void buildLoopsPipeline(mlir::OpPassManager &manager, const LoopsOptions &options);
 
-/// On linalg on tensors: operands that tiles would read badly are packed into panels. Before weight-only work is hoisted.
+/// On linalg on tensors: operands that tiles would read badly are packed into panels. Before weight-only work is
+/// hoisted.
 void buildPackPipeline(mlir::OpPassManager &manager, const LoopsOptions &options);
 
 } // namespace nacre

@@ -1,8 +1,8 @@
 // Parallel nests become functions of a range:
 //   scf.for %i = 0 to %n {nacre.grain = g} { ... }  =>  call @entry.body0(0, %n, captured...) {nacre.grain = g}
 // CallThreadPool turns that call into one of the pool once everything is LLVM IR.
-#include "Passes.h"
 #include "ParallelLoop.h"
+#include "Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -37,7 +37,7 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
     llvm::SetVector<Value> used;
     getUsedValuesDefinedAbove(nest.getRegion(), used);
     SmallVector<Value> captured;
-    SetVector<Operation *> repeated; // cheap to compute again inside: constants, masks
+    SetVector<Operation *> repeated;             // cheap to compute again inside: constants, masks
     for (unsigned i = 0; i < used.size(); ++i) { // grows while vectors are replaced by what they are made of
       Operation *definition = used[i].getDefiningOp();
       bool isVector = isa<VectorType>(used[i].getType());

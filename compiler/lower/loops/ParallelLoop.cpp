@@ -9,6 +9,8 @@ namespace nacre::loops {
 // Waking a parked thread costs some microseconds: below this much work in all, one thread is faster.
 static constexpr int64_t worthThreads = 40000; // cycles
 static constexpr int64_t cyclesPerChunk = 8000;
+// Of unknown count, only iterations of some weight: there will not be enough of the others.
+static constexpr int64_t cyclesIfUnknown = 100;
 
 Value materialise(PointEmitter &emitter, const Count &count) {
   return count.isKnown() ? emitter.constant(count.known) : count.value;
@@ -68,7 +70,7 @@ void parallelLoop(PointEmitter &emitter, ArrayRef<Count> axes, int64_t cycles, b
     }
   }
   cycles = std::max<int64_t>(cycles, 1);
-  bool worth = !total.isKnown() || (total.known > 1 && total.known * cycles >= worthThreads);
+  bool worth = total.isKnown() ? total.known > 1 && total.known * cycles >= worthThreads : cycles >= cyclesIfUnknown;
   if (!threads || !worth) {
     SmallVector<Value> position;
     return serialNest(emitter, axes, position, body);

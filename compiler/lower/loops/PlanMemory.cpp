@@ -1,8 +1,9 @@
 // All allocations of a function become views of one workspace that the caller owns.
 //
-// A buffer of n * 10 floats, n unknown, is a buffer of 40 bytes scaled by n. Buffers of equal scale form a group; a group
-// is planned as if the scale were 1 and its offsets are multiplied by the scale at run time, which keeps every order and
-// every gap. Groups lie one after the other. All unit sizes are multiples of 64, so all offsets are, whatever the scale.
+// A buffer of n * 10 floats, n unknown, is a buffer of 40 bytes scaled by n. Buffers of equal scale form a group; a
+// group is planned as if the scale were 1 and its offsets are multiplied by the scale at run time, which keeps every
+// order and every gap. Groups lie one after the other. All unit sizes are multiples of 64, so all offsets are, whatever
+// the scale.
 #include "Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -130,7 +131,8 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
       SmallVector<Value> scale(op.getDynamicSizes());
       auto order = [&](Value size) { // arguments first, then as computed
         auto argument = dyn_cast<BlockArgument>(size);
-        return argument ? std::pair(0u, argument.getArgNumber()) : std::pair(1u, positions.lookup(size.getDefiningOp()));
+        return argument ? std::pair(0u, argument.getArgNumber())
+                        : std::pair(1u, positions.lookup(size.getDefiningOp()));
       };
       llvm::sort(scale, [&](Value a, Value b) { return order(a) < order(b); });
       Group *group = nullptr;
@@ -167,7 +169,8 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
     unsigned last = function.getNumArguments();
     Builder attributes(&getContext());
     auto type = MemRefType::get({ShapedType::kDynamic}, attributes.getI8Type());
-    auto mark = DictionaryAttr::get(&getContext(), attributes.getNamedAttr("nacre.workspace", attributes.getUnitAttr()));
+    auto mark =
+        DictionaryAttr::get(&getContext(), attributes.getNamedAttr("nacre.workspace", attributes.getUnitAttr()));
     if (failed(function.insertArgument(last, type, mark, function.getLoc())))
       return failure();
     Value workspace = function.front().getArgument(last);
@@ -198,8 +201,8 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
         if (before)
           offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset,
                                          arith::ConstantIndexOp::create(builder, buffer.op.getLoc(), before));
-        auto view = memref::ViewOp::create(builder, buffer.op.getLoc(), buffer.op.getType(), workspace,
-                                           offset, buffer.op.getDynamicSizes());
+        auto view = memref::ViewOp::create(builder, buffer.op.getLoc(), buffer.op.getType(), workspace, offset,
+                                           buffer.op.getDynamicSizes());
         buffer.op.replaceAllUsesWith(view.getResult());
         buffer.op.erase();
       }

@@ -244,9 +244,8 @@ SmallVector<Value> PointEmitter::body(const Step &step, ArrayRef<Value> argument
     if (auto fastMath = dyn_cast<arith::ArithFastMathInterface>(clone))
       if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(clone))
         clone->setAttr(fastMath.getFastMathAttrName(),
-                       arith::FastMathFlagsAttr::get(builder.getContext(),
-                                                     fastMath.getFastMathFlagsAttr().getValue() |
-                                                         arith::FastMathFlags::contract));
+                       arith::FastMathFlagsAttr::get(builder.getContext(), fastMath.getFastMathFlagsAttr().getValue() |
+                                                                               arith::FastMathFlags::contract));
     mapping.map(inner.getResults(), clone->getResults());
   }
   SmallVector<Value> yielded;

@@ -15,10 +15,10 @@ struct Index {
 };
 
 struct Point {
-  llvm::SmallVector<Index> at;  // per kernel dim; lane 0 where the point is a vector
-  int lane = -1;                // the dim that moves through the lanes, or -1: a scalar point
+  llvm::SmallVector<Index> at; // per kernel dim; lane 0 where the point is a vector
+  int lane = -1;               // the dim that moves through the lanes, or -1: a scalar point
   int64_t lanes = 1;
-  mlir::Value mask;             // null: all lanes
+  mlir::Value mask; // null: all lanes
 };
 
 class PointEmitter {

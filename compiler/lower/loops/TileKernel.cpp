@@ -54,10 +54,10 @@ void finish(PointEmitter &emitter, const Kernel &kernel, ArrayRef<Value> results
 
 namespace {
 struct Columns {
-  Count count;          // tiles
-  Index first;          // column of the first tile
-  int64_t width;        // columns from one tile to the next
-  int64_t group;        // tiles of `vectors` inside
+  Count count;   // tiles
+  Index first;   // column of the first tile
+  int64_t width; // columns from one tile to the next
+  int64_t group; // tiles of `vectors` inside
   int64_t vectors;
   SmallVector<Value> masks; // per vector; null: all lanes
 };
@@ -110,18 +110,25 @@ private:
         segments.push_back({Count::of(1), {nullptr, extent.known - rest, width}, width, 1, vectors, masks});
       }
     } else {
-      Value by = emitter.constant(width);
-      Value whole = arith::DivUIOp::create(b, loc, extent.value, by);
-      Value rest = arith::RemUIOp::create(b, loc, extent.value, by);
-      segments.push_back({{ShapedType::kDynamic, whole}, {nullptr, 0, width}, width, 1, tile.vectors, {}});
+      Value by = emitter.constant(width), start = emitter.constant(0), left = extent.value;
+      if (tile.group > 1) {
+        Value groups = arith::DivUIOp::create(b, loc, extent.value, emitter.constant(wide));
+        segments.push_back({{ShapedType::kDynamic, groups}, {nullptr, 0, wide}, wide, tile.group, tile.vectors, {}});
+        start = arith::MulIOp::create(b, loc, groups, emitter.constant(wide));
+        left = arith::RemUIOp::create(b, loc, extent.value, emitter.constant(wide));
+      }
+      Value whole = arith::DivUIOp::create(b, loc, left, by);
+      Value rest = arith::RemUIOp::create(b, loc, left, by);
+      Index first = tile.group > 1 ? Index{start, 0, width} : Index{nullptr, 0, width};
+      segments.push_back({{ShapedType::kDynamic, whole}, first, width, 1, tile.vectors, {}});
       SmallVector<Value> masks;
       for (int64_t v = 0; v < tile.vectors; ++v) { // create_mask takes a count below zero as none
-        Value left = arith::SubIOp::create(b, loc, rest, emitter.constant(v * tile.lanes));
-        masks.push_back(emitter.firstLanes(tile.lanes, left));
+        Value lanes = arith::SubIOp::create(b, loc, rest, emitter.constant(v * tile.lanes));
+        masks.push_back(emitter.firstLanes(tile.lanes, lanes));
       }
       Value one = emitter.constant(1), some = arith::MinUIOp::create(b, loc, rest, one);
-      Value start = arith::MulIOp::create(b, loc, whole, by);
-      segments.push_back({{ShapedType::kDynamic, some}, {start, 0, width}, width, 1, tile.vectors, masks});
+      Value end = arith::AddIOp::create(b, loc, start, arith::MulIOp::create(b, loc, whole, by));
+      segments.push_back({{ShapedType::kDynamic, some}, {end, 0, width}, width, 1, tile.vectors, masks});
     }
     return segments;
   }
@@ -132,9 +139,10 @@ private:
     int64_t points = kernel.reductionSize();
     if (tile.row >= 0)
       points *= tile.rowBlock ? tile.rowBlock : known(rowExtent(), 16);
-    int64_t columns = known(kernel.extents[tile.lane], 64);
+    int64_t atOnce = tile.vectors * tile.lanes * tile.group;
+    int64_t columns = known(kernel.extents[tile.lane], columnsInside ? 64 : atOnce);
     if (!columnsInside)
-      columns = std::min(columns, tile.vectors * tile.lanes * tile.group);
+      columns = std::min(columns, atOnce);
     return points * llvm::divideCeil(columns, tile.lanes) * bodyCost(kernel, true) / 2 +
            points / kernel.reductionSize() * columns / tile.lanes * bodyCost(kernel, false);
   }
@@ -231,9 +239,10 @@ private:
     }
   }
 
-  /// The tiles of a group one after the other; a single row takes them all at once, to have enough accumulators.
+  /// The tiles of a group one after the other; a sum in a single row takes them all at once, to have accumulators
+  /// enough.
   void emitGroup(const Columns &columns, Index base, int64_t height, Index row) {
-    if (columns.group == 1 || height == 1)
+    if (columns.group == 1 || (height == 1 && kernel.hasReduction()))
       return emitTile(height, row, base, columns.vectors * columns.group, columns.masks);
     int64_t width = columns.vectors * tile.lanes;
     forLoop(emitter, Count::of(0), Count::of(columns.group), 1, [&](Value index) {
@@ -273,9 +282,9 @@ private:
             start = arith::ConstantOp::create(b, loc, b.getZeroAttr(getElementTypeOrSelf(output->get())));
           accumulators.push_back(kernel.hasReduction() ? emitter.broadcast(start, tile.lanes) : start);
         }
-    accumulators = reduce(0, accumulators, [&](ValueRange carried) {
-      return step(height, row, base, vectors, masks, carried);
-    }, height * vectors);
+    accumulators = reduce(
+        0, accumulators, [&](ValueRange carried) { return step(height, row, base, vectors, masks, carried); },
+        height * vectors);
     for (int64_t r = 0; r < height; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         finish(emitter, kernel, ArrayRef(accumulators).slice((r * vectors + v) * outputs, outputs),
@@ -289,15 +298,15 @@ private:
     if (level == reductions.size())
       return leaf(carried);
     unsigned dim = reductions[level];
-    int64_t inside = size; // updates in everything from here inwards, if it were written out
+    int64_t inside = 1; // iterations of everything from here inwards
     for (unsigned d : ArrayRef(reductions).drop_front(level))
-      inside = ShapedType::isDynamic(kernel.extents[d]) ? INT32_MAX : std::min<int64_t>(inside * kernel.extents[d], INT32_MAX);
+      inside = std::min<int64_t>(ShapedType::isDynamic(kernel.extents[d]) ? 1000 : inside * kernel.extents[d], 1000);
     auto each = [&](Index index, ValueRange values) {
       at[dim] = index;
       return reduce(level + 1, values, leaf, size);
     };
     int64_t extent = kernel.extents[dim];
-    if (inside <= 128) {
+    if (inside <= 32 && inside * size <= 128) {
       SmallVector<Value> values(carried);
       for (int64_t i = 0; i < extent; ++i)
         values = each(Index{nullptr, i, 1}, values);

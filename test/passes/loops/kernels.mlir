@@ -268,3 +268,199 @@ func.func @column_sums(%x: memref<?x7x33xf32>, %y: memref<33xf32>) {
   }
   return
 }
+
+// The residual is added into the buffer that holds it.
+// sizes: 1 20
+func.func @residual_in_place(%x: memref<?x40xf32>, %w: memref<40x24xf32>, %y: memref<?x24xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x40xf32>
+  %t = memref.alloc(%n) : memref<?x24xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<?x24xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x40xf32>, memref<40x24xf32>) outs(%t : memref<?x24xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#id2, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%t : memref<?x24xf32>) outs(%y : memref<?x24xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.addf %a, %o : f32
+    %j = linalg.index 1 : index
+    %i = arith.index_cast %j : index to i32
+    %f = arith.sitofp %i : i32 to f32
+    %q = arith.addf %p, %f : f32
+    linalg.yield %q : f32
+  }
+  memref.dealloc %t : memref<?x24xf32>
+  return
+}
+
+// The consumer turns the result around: it cannot ride on the tile.
+// sizes: 18
+func.func @transposing_consumer(%x: memref<?x40xf32>, %w: memref<40x24xf32>, %y: memref<24x?xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x40xf32>
+  %t = memref.alloc(%n) : memref<?x24xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<?x24xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x40xf32>, memref<40x24xf32>) outs(%t : memref<?x24xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%t : memref<?x24xf32>) outs(%y : memref<24x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.negf %a : f32
+    linalg.yield %p : f32
+  }
+  memref.dealloc %t : memref<?x24xf32>
+  return
+}
+
+// Query times key, the key read against its layout; every extent dynamic.
+// sizes: 3,5,16,3,7,16,3,5,7 1,33,16,1,40,16,1,33,40
+func.func @batched(%q: memref<?x?x?xf32>, %k: memref<?x?x?xf32>, %s: memref<?x?x?xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%s : memref<?x?x?xf32>)
+  linalg.generic {indexing_maps = [affine_map<(b, i, j, d) -> (b, i, d)>, affine_map<(b, i, j, d) -> (b, j, d)>, affine_map<(b, i, j, d) -> (b, i, j)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%q, %k : memref<?x?x?xf32>, memref<?x?x?xf32>) outs(%s : memref<?x?x?xf32>) {
+  ^bb0(%a: f32, %c: f32, %o: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// sizes: 3,5,9,3,9,20,3,5,20 1,40,64,1,64,33,1,40,33
+func.func @batched_contiguous(%q: memref<?x?x?xf32>, %k: memref<?x?x?xf32>, %s: memref<?x?x?xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%s : memref<?x?x?xf32>)
+  linalg.generic {indexing_maps = [affine_map<(b, i, j, d) -> (b, i, d)>, affine_map<(b, i, j, d) -> (b, d, j)>, affine_map<(b, i, j, d) -> (b, i, j)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%q, %k : memref<?x?x?xf32>, memref<?x?x?xf32>) outs(%s : memref<?x?x?xf32>) {
+  ^bb0(%a: f32, %c: f32, %o: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// Channels first: the lanes run along the width, the rows are filters.
+func.func @convolution_channels_first(%x: memref<2x3x9x25xf32>, %w: memref<10x3x3x3xf32>, %y: memref<2x10x7x23xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<2x10x7x23xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, f, h, w, c, u, v) -> (n, c, h + u, w + v)>,
+                                   affine_map<(n, f, h, w, c, u, v) -> (f, c, u, v)>,
+                                   affine_map<(n, f, h, w, c, u, v) -> (n, f, h, w)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %w : memref<2x3x9x25xf32>, memref<10x3x3x3xf32>) outs(%y : memref<2x10x7x23xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// Groups: filter f reads the channels of its group alone.
+func.func @convolution_groups(%x: memref<2x9x9x8xf32>, %w: memref<12x4x3x3xf32>, %y: memref<2x7x7x12xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<2x7x7x12xf32>)
+  linalg.generic {indexing_maps = [affine_map<(n, h, w, f, u, v, c) -> (n, h + u, w + v, (f floordiv 6) * 4 + c)>,
+                                   affine_map<(n, h, w, f, u, v, c) -> (f, c, u, v)>,
+                                   affine_map<(n, h, w, f, u, v, c) -> (n, h, w, f)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %w : memref<2x9x9x8xf32>, memref<12x4x3x3xf32>) outs(%y : memref<2x7x7x12xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// Large enough for blocks of rows and for several threads, with a bias behind it.
+func.func @blocked(%x: memref<200x96xf32>, %w: memref<2x96x32xf32>, %b: memref<60xf32>, %y: memref<200x60xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<200x60xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n floordiv 32, k, n mod 32)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<200x96xf32>, memref<2x96x32xf32>) outs(%y : memref<200x60xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%b : memref<60xf32>) outs(%y : memref<200x60xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = arith.addf %a, %o : f32
+    linalg.yield %p : f32
+  }
+  return
+}
+
+// sizes: 1 30
+func.func @product_f64(%x: memref<?x33xf64>, %w: memref<33x21xf64>, %y: memref<?x21xf64>) {
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x33xf64>, memref<33x21xf64>) outs(%y : memref<?x21xf64>) {
+  ^bb0(%a: f64, %c: f64, %s: f64):
+    %p = arith.mulf %a, %c : f64
+    %r = arith.addf %s, %p : f64
+    linalg.yield %r : f64
+  }
+  return
+}
+
+// sizes: 1 30
+func.func @product_integers(%x: memref<?x33xi8>, %w: memref<33x21xi8>, %y: memref<?x21xi32>) {
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : memref<?x33xi8>, memref<33x21xi8>) outs(%y : memref<?x21xi32>) {
+  ^bb0(%a: i8, %c: i8, %s: i32):
+    %d = arith.extsi %a : i8 to i32
+    %e = arith.extsi %c : i8 to i32
+    %p = arith.muli %d, %e : i32
+    %r = arith.addi %s, %p : i32
+    linalg.yield %r : i32
+  }
+  return
+}
+
+// Flat buffers of any length, of many vectors and of few.
+// sizes: 1 37 700
+func.func @elementwise(%x: memref<?x3x5xf32>, %y: memref<?x3x5xf32>, %z: memref<?x3x5xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x, %y : memref<?x3x5xf32>, memref<?x3x5xf32>) outs(%z : memref<?x3x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.subf %a, %b : f32
+    %q = arith.mulf %p, %p : f32
+    linalg.yield %q : f32
+  }
+  memref.copy %z, %x : memref<?x3x5xf32> to memref<?x3x5xf32>
+  return
+}
+
+func.func @elementwise_large(%x: memref<70x31x7xf32>, %y: memref<70x31x7xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : memref<70x31x7xf32>) outs(%y : memref<70x31x7xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %p = math.tanh %a : f32
+    linalg.yield %p : f32
+  }
+  return
+}
