@@ -275,9 +275,9 @@ std::unique_ptr<Program> Checker::check(const std::string &path) {
   return diagnostics.failed() ? nullptr : std::move(program);
 }
 
-/// Everything here recurses as deep as the program is nested: expressions within expressions (at most 1000), calls within
-/// calls (at most 200), declarations that lean on declarations (at most 500). A stack of its own makes the product of
-/// these limits safe; the pages that are not touched cost nothing.
+/// Everything here recurses as deep as the program is nested: expressions within expressions (at most 1000), calls
+/// within calls (at most 200), declarations that lean on declarations (at most 500). A stack of its own makes the
+/// product of these limits safe; the pages that are not touched cost nothing.
 static void onLargeStack(const std::function<void()> &action) {
   constexpr size_t stackSize = size_t(512) << 20;
   auto run = [](void *data) -> void * {

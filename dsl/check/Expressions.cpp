@@ -207,7 +207,8 @@ Ref Walker::memberOf(const ast::MemberExpr *e, Scope *inner) {
         throw Quiet(); // the weight of a layer that this walk did not enter
       std::set<std::string> mentioned = namesIn(instance.decl->body, field);
       for (const std::string &name : checker.modular(instance.decl, instance.file).instanceDimensions)
-        if (mentioned.count(name) && !instance.dims.count(name)) { // a call that comes later may give it: see `expandTest`
+        if (mentioned.count(name) &&
+            !instance.dims.count(name)) { // a call that comes later may give it: see `expandTest`
           unsizedRead = true;
           if (!lastPass || failed) // after an error the call that sizes it may not have been reached
             throw Quiet();

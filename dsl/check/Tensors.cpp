@@ -307,6 +307,13 @@ Ref Walker::convert(Ref e, Element to, Span span) {
   if (to == Element::Int && e->kind == Entity::Kind::Real && std::abs(e->real) < 9e15)
     return integer(int64_t(e->real));
   Scalar type = scalarOf(to);
+  if (expanding() && e->kind == Entity::Kind::List) {
+    std::vector<double> numbers;
+    if ((family(to) == Family::Real || family(shape->element) != Family::Real) && to != Element::Bool &&
+        listNumbers(e, numbers))
+      return emitted(to, emit.constant({type, extentsOf(shape->axes)}, std::move(numbers)));
+    e = whole(e, span);
+  }
   if (expanding() && isTensor(e) && e->value && emit.type(*e->value).element == type)
     return emitted(to, *e->value);
   // Numbers are rounded once, to the type asked for.
