@@ -18,6 +18,8 @@ static OpFoldResult multiply(OpBuilder &builder, Location location, OpFoldResult
   auto x = getConstantIntValue(a), y = getConstantIntValue(b);
   if (x && y)
     return builder.getIndexAttr(*x * *y);
+  if (x == 1 || y == 1)
+    return x == 1 ? b : a;
   Value product = arith::MulIOp::create(builder, location, getValueOrCreateConstantIndexOp(builder, location, a),
                                         getValueOrCreateConstantIndexOp(builder, location, b));
   return product;
