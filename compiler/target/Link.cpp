@@ -165,9 +165,8 @@ std::string linkShared(const std::string &object, const std::string &output, con
   if (std::string problem = requireFile(archive(options, "nacre_rt")); !problem.empty())
     return problem;
   std::vector<std::string> words = commonFlags(options);
-  // nacre_set_threads and its kin belong to the interface though nothing in the object calls them.
-  std::vector<std::string> inputs{
-      object, "-u", "nacre_set_threads", "-u", "nacre_last_error", archive(options, "nacre_rt")};
+  // All of nacre.h belongs to the interface, also what nothing in the object calls.
+  std::vector<std::string> inputs{object, "--whole-archive", archive(options, "nacre_rt"), "--no-whole-archive"};
   if (linker.isCompiler) {
     words = throughCompiler(words);
     inputs = throughCompiler(inputs);
