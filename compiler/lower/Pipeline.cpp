@@ -111,6 +111,22 @@ void buildLoops(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createPlanMemory());
 }
 
+namespace {
+/// Constants become globals, whose place may be a call inside a call. MLIR 22.1 looks for the function around every
+/// such place when it makes line tables, and a global has none: it keeps the innermost place.
+struct PlainPlacesOfGlobals : PassWrapper<PlainPlacesOfGlobals, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PlainPlacesOfGlobals)
+
+  void runOnOperation() override {
+    for (LLVM::GlobalOp global : getOperation().getOps<LLVM::GlobalOp>())
+      global->walk([](Operation *op) {
+        while (auto site = dyn_cast<CallSiteLoc>(op->getLoc()))
+          op->setLoc(site.getCallee());
+      });
+  }
+};
+} // namespace
+
 void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createEmitEntries());
   manager.addNestedPass<func::FuncOp>(createResolveReshapes());
@@ -123,8 +139,10 @@ void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createReconcileUnrealizedCastsPass());
   if (!options.reference && options.threads)
     manager.addPass(createCallThreadPool());
-  if (options.lineTables)
+  if (options.lineTables) {
+    manager.addPass(std::make_unique<PlainPlacesOfGlobals>());
     manager.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
+  }
 }
 
 } // namespace nacre
