@@ -114,8 +114,11 @@ Axes Walker::sizes(const Argument &a) {
   for (Ref item : a.value->items) {
     if (isInteger(item) && item->group)
       out.push_back({item->integer, true});
-    else
+    else {
       out.push_back({sizeOf(item, a.span), false});
+      requireSize(out.back().size, 1, a.span, 1010 + unsigned(out.size()),
+                  "axis " + std::to_string(out.size() - 1) + " of this shape");
+    }
   }
   return out;
 }
@@ -450,6 +453,7 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
   if (name == "iota") {
     Argument n = arrange(name, args, {"n"}, 1, span)[0];
     Polynomial size = sizeOf(n.value, n.span);
+    requireSize(size, 1, n.span, 1009, "the size of `iota`");
     if (!expanding())
       return tensorType(Element::Int, {{size, false}});
     std::vector<Index> indices = Emitter::indicesFor({size});

@@ -21,6 +21,9 @@ Ref Walker::equationValue(const std::vector<ast::Binder> &binders, const ast::Ty
   std::vector<std::string> promises = std::move(emit.promises);
   emit.promises.clear();
   std::vector<Index> bound = indices(binders, {value}, outer, inner, axes, group);
+  for (size_t i = 0; i < binders.size() && i < axes.size() && !binders[i].ellipsis; ++i)
+    if (binders[i].bound)
+      requireSize(axes[i].size, 1, binders[i].bound->span, 1001, "the extent of index `" + binders[i].name.text + "`");
   const GroupBinding *outerGroup = frame->group;
   bool hasGroup = std::any_of(binders.begin(), binders.end(), [](const ast::Binder &b) { return b.ellipsis; });
   if (hasGroup)

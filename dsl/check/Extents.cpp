@@ -69,6 +69,7 @@ std::vector<Index> Walker::indices(const std::vector<ast::Binder> &binders,
     Polynomial extent;
     if (b.bound) {
       extent = size(b.bound, outer);
+      requireSize(extent, 0, b.bound->span, 1000, "the extent of index `" + name + "`");
     } else if (!at.empty()) {
       if (at.front().axis.group)
         fail(Kind::RankGroup, "`" + name + "` falls on an axis of `...`",

@@ -208,6 +208,20 @@ bool Walker::same(const Axes &a, const Axes &b) {
   return true;
 }
 
+void Walker::requireSize(const Polynomial &extent, int64_t least, Span place, unsigned tag, const std::string &what) {
+  auto make = [&](const std::string &example) {
+    std::string shown = extent.text(), bound = std::to_string(least);
+    bool number = extent.isConstant();
+    return Diagnostic{Kind::NegativeSize,
+                      what + " is " + shown + (number ? "" : ", which may be less than " + bound) +
+                          (example.empty() ? "" : " (for " + example + ")"),
+                      {{place, ""}},
+                      {},
+                      number ? "it is at least " + bound : "state `where " + shown + " >= " + bound + "`"};
+  };
+  require(Relation::NonNegative, extent - least, place, tag, make, true);
+}
+
 void Walker::requireEqual(const Axis &a, const Axis &b, Span place, unsigned tag, const Maker &make) {
   if (!a.group && !b.group)
     return a == b ? void() : require(Relation::Zero, a.size - b.size, place, tag, make);

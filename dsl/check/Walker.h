@@ -102,6 +102,8 @@ private:
   Facts &facts() { return factStack.back(); }
   void require(Relation, const Polynomial &, Span place, unsigned tag, const Maker &, bool inherit = false,
                const std::optional<Polynomial> &modulus = std::nullopt);
+  /// extent >= least (1: a tensor has no empty axis; 0: a reduction may run over nothing).
+  void requireSize(const Polynomial &extent, int64_t least, Span place, unsigned tag, const std::string &what);
   void requireEqual(const Axis &, const Axis &, Span place, unsigned tag, const Maker &);
   bool same(const Axis &a, const Axis &b) { return a.group || b.group ? a == b : facts().equal(a.size, b.size); }
   bool same(const Axes &, const Axes &);
