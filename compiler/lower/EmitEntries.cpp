@@ -29,6 +29,10 @@ int64_t bytesOf(MemRefType type) {
 struct EmitEntries : nacre::impl::EmitEntriesBase<EmitEntries> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    // A constant folded inside a call keeps the place of the call; outside functions the line tables know no callers.
+    for (Operation &op : module.getBody()->getOperations())
+      while (auto call = dyn_cast<CallSiteLoc>(op.getLoc()))
+        op.setLoc(call.getCallee());
     OpBuilder atEnd = OpBuilder::atBlockEnd(module.getBody());
     pointer = LLVM::LLVMPointerType::get(&getContext());
     SmallVector<func::FuncOp> inner(module.getOps<func::FuncOp>());
