@@ -35,6 +35,15 @@ std::string unknownCodec(const Program &program) {
   return "";
 }
 
+/// Known before the work is done: there is no folder to write into, or a folder is in the way.
+std::string unwritable(const std::string &output) {
+  StringRef parent = sys::path::parent_path(output);
+  std::error_code error = sys::fs::access(parent.empty() ? "." : parent, sys::fs::AccessMode::Write);
+  if (!error && sys::fs::is_directory(output))
+    error = std::make_error_code(std::errc::is_a_directory);
+  return error ? "cannot write " + output + ": " + error.message() : "";
+}
+
 std::string words(const Processor &processor, const std::string &asked) {
   return asked == "native" ? processor.name : asked;
 }
@@ -73,6 +82,8 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
 
 std::string buildProduct(const Program &program, const std::string &kind, const std::string &output,
                          const ProductOptions &product) {
+  if (std::string problem = unwritable(output); !problem.empty())
+    return problem;
   bool executable = kind == "exe";
   DescriptorOptions descriptor;
   if (std::string problem = describe(program, executable, product, descriptor); !problem.empty())

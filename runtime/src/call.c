@@ -3,6 +3,7 @@
 #include "program.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int fail_no_memory(void) { return nacre_fail(NACRE_ERROR_MEMORY, "out of memory"); }
 
@@ -119,11 +120,33 @@ static const char *weights_of(const nacre_flags *flags, const char *model) {
   return plain;
 }
 
+/* The file of `load` beside the program, when there is none at the path itself: what was shipped together is found from
+   anywhere. Null: nothing there either. The caller frees it. */
+static char *beside_program(const nacre_model_info *info) {
+  if (info->embedded || !*info->file || *info->file == '/' || access(info->file, F_OK) == 0)
+    return NULL;
+  size_t room = 4096 + strlen(info->file);
+  char *path = malloc(room);
+  ssize_t length = path ? readlink("/proc/self/exe", path, 4095) : -1;
+  while (length > 0 && path[length - 1] != '/')
+    --length;
+  if (length > 0) {
+    strcpy(path + length, info->file);
+    if (access(path, F_OK) == 0)
+      return path;
+  }
+  free(path);
+  return NULL;
+}
+
 static int open_models(nacre_call *call, const nacre_module_info *module, const nacre_flags *flags) {
   for (int32_t i = 0; i < call->entry->model_count; ++i) {
     const nacre_model_info *info = module->models[call->entry->models[i]];
-    nacre_model_options options = {weights_of(flags, info->name), flags->seed, flags->seeded};
+    const char *named = weights_of(flags, info->name);
+    char *found = named || flags->seeded ? NULL : beside_program(info);
+    nacre_model_options options = {found ? found : named, flags->seed, flags->seeded};
     call->models[i] = nacre_model_open_with(info, &options);
+    free(found);
     if (!call->models[i])
       return NACRE_ERROR_WEIGHTS;
   }
