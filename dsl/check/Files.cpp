@@ -156,8 +156,8 @@ void Files::import(FileScope &file, const ast::Import &entry) {
 }
 
 /// The tensors in a type with every name of the file written out; nothing if it contains itself or has too many.
-static std::optional<size_t> parts(const ast::Type *type, const FileScope &file, std::map<const ast::Decl *, size_t> &known,
-                                   std::set<const ast::Decl *> &open) {
+static std::optional<size_t> parts(const ast::Type *type, const FileScope &file,
+                                   std::map<const ast::Decl *, size_t> &known, std::set<const ast::Decl *> &open) {
   constexpr size_t most = 4096;
   size_t count = 1;
   auto add = [&](const ast::Type *part) {

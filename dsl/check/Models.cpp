@@ -5,8 +5,8 @@
 namespace nacre {
 using ast::as;
 
-/// `*` stands for a run without dots, `**` for any run, `{x}` for one or more whole parts. The prefixes of the path that
-/// the pattern can reach, piece by piece: time is bounded however many stars there are.
+/// `*` stands for a run without dots, `**` for any run, `{x}` for one or more whole parts. The prefixes of the path
+/// that the pattern can reach, piece by piece: time is bounded however many stars there are.
 static bool matches(std::string_view pattern, std::string_view path) {
   std::vector<char> reached(path.size() + 1, 0);
   reached[0] = 1;
@@ -113,9 +113,8 @@ static void forEachBody(Body &body, const std::function<void(Value &)> &visit) {
 
 /// Whether the layer or one below it is called: `net.encoder(x)` reads weights without a call of `net` itself.
 static bool anyCalled(const Instance &instance) {
-  return instance.called || std::any_of(instance.children.begin(), instance.children.end(), [](const auto &child) {
-           return child.instance && anyCalled(*child.instance);
-         });
+  return instance.called || std::any_of(instance.children.begin(), instance.children.end(),
+                                        [](const auto &child) { return child.instance && anyCalled(*child.instance); });
 }
 
 void Checker::finishModels() {

@@ -252,7 +252,9 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
     return ifStatement(as<ast::IfStmt>(s), inner);
   case ast::StmtKind::While:
     return whileStatement(as<ast::WhileStmt>(s), inner);
-  case ast::StmtKind::For: loop(as<ast::ForStmt>(s)->loop, inner, true, unrolls(s)); return;
+  case ast::StmtKind::For:
+    loop(as<ast::ForStmt>(s)->loop, inner, true, unrolls(s));
+    return;
   case ast::StmtKind::ExpectError:
     return expectError(as<ast::ExpectErrorStmt>(s), inner);
   case ast::StmtKind::Expect:
