@@ -165,11 +165,11 @@ const Term *Walker::reduction(const std::string &name, std::vector<Index> over, 
     const Term *total = emit.reduce(Reduction::Sum, std::move(over), element);
     return emit.apply(Primitive::Divide, {total, emit.cast(emit.size(count), type)});
   }
-  // logsumexp = m + log sum exp(e - m) with m = max e; over -inf only m is replaced by 0, and log 0 = -inf is the
-  // answer.
+  // logsumexp = m + log sum exp(e - m) with m = max e; where m is infinite it is replaced by 0, so that the answer is
+  // log 0 = -inf or log inf = inf.
   const Term *largest = emit.reduce(Reduction::Maximum, over, element);
-  const Term *infinite =
-      emit.apply(Primitive::Equal, {largest, emit.real(type, -std::numeric_limits<double>::infinity())});
+  const Term *infinite = emit.apply(Primitive::Equal, {emit.apply(Primitive::Absolute, {largest}),
+                                                       emit.real(type, std::numeric_limits<double>::infinity())});
   const Term *shift = emit.select(infinite, emit.real(type, 0), largest);
   const Term *powers = emit.apply(Primitive::Exp, {emit.apply(Primitive::Subtract, {element, shift})});
   const Term *total = emit.reduce(Reduction::Sum, std::move(over), powers);
