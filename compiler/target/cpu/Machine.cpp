@@ -26,9 +26,9 @@ std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &processor, b
   options.FunctionSections = options.DataSections = true; // what a program does not use is not linked
   options.MCOptions.AsmVerbose = true;
   options.AllowFPOpFusion = contract ? llvm::FPOpFusion::Fast : llvm::FPOpFusion::Strict;
-  return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(triple, processor.name, processor.features, options, llvm::Reloc::PIC_, std::nullopt,
-                                  llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, processor.name, processor.features,
+                                                                          options, llvm::Reloc::PIC_, std::nullopt,
+                                                                          llvm::CodeGenOptLevel::Default));
 }
 
 std::unique_ptr<llvm::Module> translate(mlir::ModuleOp module, llvm::LLVMContext &context,
@@ -71,7 +71,8 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool plain) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(plain ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O2).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(plain ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O2)
+      .run(module, modules);
 }
 
 std::string emit(llvm::Module &module, llvm::TargetMachine &machine, bool text) {
