@@ -91,6 +91,8 @@ private:
   Value weight(BlockArgument argument) {
     auto owner = cast<func::FuncOp>(argument.getOwner()->getParentOp());
     DictionaryAttr attributes = owner.getArgAttrDict(argument.getArgNumber());
+    if (auto prepared = attributes.getAs<DenseI64ArrayAttr>("nacre.prepared"))
+      return function.front().getTerminator()->getOperand(prepared[1]);
     Value &here = weights[attributes.getAs<DenseI64ArrayAttr>("nacre.weight")[1]];
     if (!here) {
       unsigned last = function.getNumArguments();
@@ -140,7 +142,8 @@ struct HoistWeightWork : nacre::impl::HoistWeightWorkBase<HoistWeightWork> {
     DenseMap<Value, int64_t> source;
     for (BlockArgument argument : entry.getArguments()) {
       auto place = function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "nacre.weight");
-      source[argument] = place ? place[0] : unfit;
+      auto prepared = function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "nacre.prepared");
+      source[argument] = place ? place[0] : prepared ? prepared[0] : unfit;
     }
     for (Operation &op : entry.without_terminator())
       for (Value result : op.getResults())
@@ -153,10 +156,11 @@ struct HoistWeightWork : nacre::impl::HoistWeightWorkBase<HoistWeightWork> {
       getUsedValuesDefinedAbove(op.getRegions(), used);
       bool moves = op.getNumResults() == 1 && source[op.getResult(0)] >= 0 && !isView(&op);
       for (Value value : used)
-        if (!moves && source.lookup(value) >= 0 && value.getDefiningOp() && !isView(value.getDefiningOp()) && worthKeeping(value))
+        if (!moves && source.lookup(value) >= 0 && value.getDefiningOp() && !isView(value.getDefiningOp()) &&
+            worthKeeping(value))
           wanted[value] = source[value];
     }
-    SmallVector<int64_t> touched;
+    SmallVector<int64_t> touched, numbers;
     Builder builder(&getContext());
     for (auto [value, model] : wanted) {
       auto &preparation = preparations[model];
@@ -166,7 +170,11 @@ struct HoistWeightWork : nacre::impl::HoistWeightWorkBase<HoistWeightWork> {
         preparation->startEntry();
         touched.push_back(model);
       }
-      int64_t number = preparation->add(value);
+      numbers.push_back(preparation->add(value));
+    }
+    // Only now: a value that moved may be part of another one.
+    for (auto [moved, number] : llvm::zip(wanted, numbers)) {
+      auto [value, model] = moved;
       unsigned last = function.getNumArguments();
       auto role = builder.getNamedAttr("nacre.prepared", builder.getDenseI64ArrayAttr({model, number}));
       (void)function.insertArgument(last, value.getType(), builder.getDictionaryAttr(role), value.getLoc());
