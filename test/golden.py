@@ -24,6 +24,7 @@ def shortened(text, test):
     source = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for folder, short in ((here, ""), (os.path.join(source, "stdlib"), "std/"), (source, "")):
         text = text.replace(folder + os.sep, short)
+    text = re.sub(r"(?<![^\s`'\"])/[^\s`'\"]*/share/nacre/stdlib/", "std/", text)  # the library beside an installed command
     name = re.escape(os.path.basename(test))
     return re.sub(r"[^\s`'\"]*/Output/(?=" + name + r"\.tmp)", "", text)
 

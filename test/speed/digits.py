@@ -38,7 +38,7 @@ def report(what, found, bound, unit):
 
 for network, bound in BUILD_SECONDS.items():
     program = os.path.join(folder, network)
-    report(f"{network}: source to binary", times([nacre, "build", os.path.join(digits, f"{network}.nacre"), "-o", program], 4), bound, "s")
+    report(f"{network}: source to binary", times([nacre, "build", os.path.join(digits, f"{network}.nacre"), "-o", program], 8), bound, "s")
     image = os.path.join(folder, "image.npy")
     np.save(image, np.zeros((1, 8, 8, 1), np.float32))
     command = [program, "predict", f"image={image}", "--weights", os.path.join(digits, f"{network}.safetensors"), "--out", folder]
