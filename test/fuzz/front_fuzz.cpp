@@ -27,6 +27,10 @@
 using namespace nacre;
 namespace fs = std::filesystem;
 
+// A sanitizer's own exit status is 1, which would look like a refused program.
+extern "C" const char *__asan_default_options() { return "abort_on_error=1:detect_leaks=0"; }
+extern "C" const char *__ubsan_default_options() { return "abort_on_error=1:print_stacktrace=1"; }
+
 namespace {
 
 struct Options {
