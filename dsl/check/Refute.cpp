@@ -47,7 +47,7 @@ std::vector<int64_t> candidates(std::optional<int64_t> low, const std::vector<in
       values.push_back(v);
   };
   for (int64_t v : {3, 2, 1, 5, 4, 7, 8, 0})
-    add(low && *low > 1 ? *low + v - 1 : v);
+    add(low && *low > 1 ? checkedAdd(*low, v - 1).value_or(*low) : v);
   for (int64_t v : landmarks)
     for (int64_t near : {v + 1, v, v - 1})
       add(near);
@@ -110,9 +110,10 @@ std::optional<Assignment> Facts::counterexample(const Polynomial &asked, const s
     auto parts = atoms.size() == 1 ? now.split(atoms[0]) : std::nullopt;
     if (!parts || !parts->first.isConstant() || atoms[0] == name)
       continue;
-    int64_t k = *parts->first.constant(), difference = value - *parts->second.constant();
-    if (difference % k == 0)
-      fixed[atoms[0]] = difference / k;
+    int64_t k = *parts->first.constant();
+    Checked difference = checkedAdd(value, -*parts->second.constant());
+    if (difference && *difference % k == 0)
+      fixed[atoms[0]] = *difference / k;
   }
 
   std::vector<Polynomial> sources = facts;
