@@ -16,6 +16,7 @@ test: build
 	@$(PYTHON) test/run.py --build $(BUILD)
 
 bench: build $(BUILD)/peers/.installed
+	@$(BUILD)/venv/bin/python bench/start.py --build $(BUILD)
 	@$(BUILD)/peers/bin/python bench/bench.py --build $(BUILD)
 
 format: build

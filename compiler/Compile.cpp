@@ -39,7 +39,8 @@ std::string placeOf(mlir::Location location) {
     auto file = llvm::dyn_cast<mlir::FileLineColLoc>(inner);
     if (!file)
       return mlir::WalkResult::advance();
-    place = (file.getFilename().getValue() + ":" + llvm::Twine(file.getLine()) + ":" + llvm::Twine(file.getColumn())).str();
+    place =
+        (file.getFilename().getValue() + ":" + llvm::Twine(file.getLine()) + ":" + llvm::Twine(file.getColumn())).str();
     return mlir::WalkResult::interrupt();
   });
   return place;
@@ -75,7 +76,7 @@ public:
 
     result.ok = stage(Stage::Nacre, [&] { return importModule(); }) && passes(Stage::Fused, buildFused, lowering) &&
                 passes(Stage::Linalg, buildLinalg, lowering) && passes(Stage::Buffers, buildBuffers, lowering) &&
-                passes(Stage::Loops, buildLoops, lowering) && machineCode(processor, lowering);
+                passes(Stage::Loops, buildLoops, lowering) && readPlans() && machineCode(processor, lowering);
     return std::move(result);
   }
 
@@ -155,6 +156,31 @@ private:
       result.output = emit(*code, *machine, last == Stage::Asm);
       return !result.output.empty();
     });
+  }
+
+  /// PlanMemory leaves each plan on the function that adds up its bytes.
+  bool readPlans() {
+    if (last < Stage::Loops)
+      return true;
+    for (mlir::Operation &op : *module->getBody()) {
+      auto entry = op.getAttrOfType<mlir::StringAttr>("nacre.plan_of");
+      if (!entry)
+        continue;
+      MemoryPlan &plan = result.plans.emplace_back();
+      plan.entry = entry.str();
+      auto number = [](mlir::DictionaryAttr row, llvm::StringRef name) {
+        return row.getAs<mlir::IntegerAttr>(name).getInt();
+      };
+      for (auto group : op.getAttrOfType<mlir::ArrayAttr>("nacre.plan_groups").getAsRange<mlir::DictionaryAttr>())
+        plan.groups.push_back({group.getAs<mlir::StringAttr>("scale").str(), number(group, "bytes")});
+      for (auto row : op.getAttrOfType<mlir::ArrayAttr>("nacre.plan").getAsRange<mlir::DictionaryAttr>()) {
+        std::string type;
+        llvm::raw_string_ostream(type) << row.getAs<mlir::TypeAttr>("type").getValue();
+        plan.buffers.push_back({type, plan.groups[number(row, "group")].first, number(row, "offset"),
+                                number(row, "bytes"), number(row, "first"), number(row, "last")});
+      }
+    }
+    return true;
   }
 
   void readFacts() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace llvm {
@@ -29,11 +30,26 @@ struct ModelFacts {
   uint64_t preparedBytes = 0, prepareScratch = 0;
 };
 
+/// Where a buffer of an entry lies in its workspace: `bytes` and `offset` of its group are multiplied by the group's
+/// scale.
+struct PlannedBuffer {
+  std::string type;  // memref<?x10xf32>
+  std::string scale; // "n"; empty: 1
+  int64_t offset = 0, bytes = 0;
+  int64_t first = 0, last = 0; // positions of the steps that write it first and read it last
+};
+/// The workspace of an entry: its groups one after the other, so its size is the sum of bytes * scale.
+struct MemoryPlan {
+  std::string entry;
+  std::vector<PlannedBuffer> buffers;
+  std::vector<std::pair<std::string, int64_t>> groups; // scale, bytes
+};
+
 struct CompileOptions {
-  bool reference = false;         // the plain, unfused lowering
-  std::string cpu = "x86-64-v3";  // an LLVM processor name, or `native`
-  bool lineTables = true;         // DWARF line tables that name the model's lines
-  bool threads = true;            // parallel loops on the runtime's pool
+  bool reference = false;        // the plain, unfused lowering
+  std::string cpu = "x86-64-v3"; // an LLVM processor name, or `native`
+  bool lineTables = true;        // DWARF line tables that name the model's lines
+  bool threads = true;           // parallel loops on the runtime's pool
   /// Adds data and functions of its own (tables, typed wrappers) to the module before it is optimised. Returns an empty
   /// string, or why it could not.
   std::function<std::string(llvm::Module &, const std::vector<ModelFacts> &)> extend;
@@ -46,10 +62,11 @@ struct StageTime {
 
 struct CompileResult {
   bool ok = false;
-  std::string output;             // text of the stage, or the bytes of the object file
-  std::string problem;            // "internal error in stage `buffers` at digits.nacre:4:10: ..."
+  std::string output;  // text of the stage, or the bytes of the object file
+  std::string problem; // "internal error in stage `buffers` at digits.nacre:4:10: ..."
   std::vector<StageTime> times;
   std::vector<ModelFacts> models;
+  std::vector<MemoryPlan> plans; // of the entries, from stage Loops on; none under `reference`
 };
 
 /// Runs the stages up to `last`, which is one of Nacre .. Object (earlier ones belong to the front end).
@@ -57,7 +74,7 @@ CompileResult compile(const Program &, Stage last, const CompileOptions &);
 
 /// The processor that `--cpu=NAME` means: `native` becomes this machine's name and features. Empty name: unknown.
 struct Processor {
-  std::string name, features;     // as LLVM spells them: "x86-64-v3", "+avx2,..."
+  std::string name, features;               // as LLVM spells them: "x86-64-v3", "+avx2,..."
   bool has(std::string_view feature) const; // "avx512f", known through the name as well
 };
 Processor processorNamed(const std::string &);

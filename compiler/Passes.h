@@ -4,17 +4,40 @@
 
 namespace mlir {
 class ModuleOp;
-namespace affine { class AffineDialect; }
-namespace arith { class ArithDialect; }
-namespace cf { class ControlFlowDialect; }
-namespace bufferization { class BufferizationDialect; }
-namespace func { class FuncDialect; class FuncOp; }
-namespace linalg { class LinalgDialect; }
-namespace LLVM { class LLVMDialect; }
-namespace math { class MathDialect; }
-namespace memref { class MemRefDialect; }
-namespace tensor { class TensorDialect; }
-namespace vector { class VectorDialect; }
+namespace affine {
+class AffineDialect;
+}
+namespace arith {
+class ArithDialect;
+}
+namespace cf {
+class ControlFlowDialect;
+}
+namespace bufferization {
+class BufferizationDialect;
+}
+namespace func {
+class FuncDialect;
+class FuncOp;
+} // namespace func
+namespace linalg {
+class LinalgDialect;
+}
+namespace LLVM {
+class LLVMDialect;
+}
+namespace math {
+class MathDialect;
+}
+namespace memref {
+class MemRefDialect;
+}
+namespace tensor {
+class TensorDialect;
+}
+namespace vector {
+class VectorDialect;
+}
 } // namespace mlir
 
 namespace nacre {

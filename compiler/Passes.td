@@ -35,7 +35,7 @@ def PlaceBuffers : Pass<"nacre-place-buffers", "::mlir::ModuleOp"> {
   let summary = "gives every allocation its own place in the caller's workspace";
   let description = [{
     The plain twin of the arena planner: no two buffers share memory. Functions get one more argument, the workspace
-    (`memref<?xi8>`, attribute `nacre.workspace`), and a twin `<name>__workspace` that returns the bytes needed.
+    (`memref<?xi8>`, attribute `nacre.workspace`), and a twin `<name>__bytes` that returns the bytes needed.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::func::FuncDialect"];
 }

@@ -22,12 +22,12 @@ struct ScalarLowering {
   const mlir::IRMapping &values;     // tensors outside the body
   llvm::ArrayRef<mlir::Value> sizes; // symbols of the equation, type index
   unsigned loopCount;
-  bool contract = false;             // a*b + c may become one rounding
+  bool contract = false; // a*b + c may become one rounding
 };
 
 /// The type that holds a number after lowering: without a sign; a bool in a tensor is a byte of 0 or 1.
-mlir::Type scalarStorage(mlir::Type);   // ui8 -> i8, i1 -> i1
-mlir::Type elementStorage(mlir::Type);  // ui8 -> i8, i1 -> i8
+mlir::Type scalarStorage(mlir::Type);  // ui8 -> i8, i1 -> i1
+mlir::Type elementStorage(mlir::Type); // ui8 -> i8, i1 -> i8
 mlir::RankedTensorType tensorStorage(mlir::RankedTensorType);
 
 } // namespace nacre

@@ -1,4 +1,5 @@
 // nacre inspect: what each layer takes, gives, owns and costs, as polynomials over the dimensions of the entries.
+#include "Compile.h"
 #include "driver/Session.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/JSON.h"
@@ -147,7 +148,53 @@ Totals totalsOf(const Model &model) {
   return totals;
 }
 
-void printText(const Program &program) {
+/// 1024*n + 640
+std::string workspaceOf(const MemoryPlan &plan) {
+  std::string text;
+  for (const auto &[scale, bytes] : plan.groups)
+    if (bytes)
+      text += (text.empty() ? "" : " + ") + std::to_string(bytes) + (scale.empty() ? "" : "*" + scale);
+  return text.empty() ? "0" : text;
+}
+
+const MemoryPlan *planOf(const std::vector<MemoryPlan> &plans, const Entry &entry) {
+  for (const MemoryPlan &plan : plans)
+    if (plan.entry == entry.name)
+      return &plan;
+  return nullptr;
+}
+
+/// What the buffers alive at the same step need at most, when every scale is 1: no plan can need less.
+int64_t lowerBound(const MemoryPlan &plan, const std::string &scale) {
+  int64_t most = 0;
+  for (const PlannedBuffer &at : plan.buffers) {
+    int64_t alive = 0;
+    for (const PlannedBuffer &buffer : plan.buffers)
+      if (buffer.scale == scale && buffer.first <= at.first && at.first <= buffer.last)
+        alive += buffer.bytes;
+    most = std::max(most, alive);
+  }
+  return most;
+}
+
+void printPlan(const MemoryPlan &plan) {
+  std::cout << "  workspace: " << grouped(workspaceOf(plan)) << " bytes for " << plan.buffers.size() << " buffers";
+  for (const auto &[scale, bytes] : plan.groups)
+    if (bytes)
+      std::cout << "; " << grouped(std::to_string(lowerBound(plan, scale))) << (scale.empty() ? "" : "*" + scale)
+                << " of them alive at once";
+  std::cout << "\n";
+  if (plan.buffers.empty())
+    return;
+  std::vector<std::vector<std::string>> lines{{"  buffer", "scale", "", "", "bytes", "offset", "steps"}};
+  for (const PlannedBuffer &buffer : plan.buffers)
+    lines.push_back({"  " + buffer.type, buffer.scale.empty() ? "1" : buffer.scale, "", "",
+                     grouped(std::to_string(buffer.bytes)), grouped(std::to_string(buffer.offset)),
+                     std::to_string(buffer.first) + ".." + std::to_string(buffer.last)});
+  printTable(lines);
+}
+
+void printText(const Program &program, const std::vector<MemoryPlan> &plans) {
   for (size_t number = 0; number < program.models.size(); ++number) {
     const Model &model = program.models[number];
     std::vector<std::vector<std::string>> lines{
@@ -174,10 +221,12 @@ void printText(const Program &program) {
         memory = memory + bytes(field.type);
     std::cout << "entry " << entry.name << ": " << grouped(operationsIn(entry, "").text()) << " operations, "
               << grouped(memory.text()) << " bytes in and out\n";
+    if (const MemoryPlan *plan = planOf(plans, entry))
+      printPlan(*plan);
   }
 }
 
-void printJson(const Program &program) {
+void printJson(const Program &program, const std::vector<MemoryPlan> &plans) {
   json::Array models, entries;
   for (size_t number = 0; number < program.models.size(); ++number) {
     json::Array layers;
@@ -201,8 +250,22 @@ void printJson(const Program &program) {
                                   {"weight_bytes", totals.bytes},
                                   {"layers", std::move(layers)}});
   }
-  for (const Entry &entry : program.entries)
-    entries.push_back(json::Object{{"name", entry.name}, {"operations", operationsIn(entry, "").text()}});
+  for (const Entry &entry : program.entries) {
+    json::Object row{{"name", entry.name}, {"operations", operationsIn(entry, "").text()}};
+    if (const MemoryPlan *plan = planOf(plans, entry)) {
+      json::Array buffers;
+      for (const PlannedBuffer &buffer : plan->buffers)
+        buffers.push_back(json::Object{{"type", buffer.type},
+                                       {"scale", buffer.scale},
+                                       {"bytes", buffer.bytes},
+                                       {"offset", buffer.offset},
+                                       {"first", buffer.first},
+                                       {"last", buffer.last}});
+      row["workspace"] = workspaceOf(*plan);
+      row["buffers"] = std::move(buffers);
+    }
+    entries.push_back(std::move(row));
+  }
   outs() << formatv("{0:2}",
                     json::Value(json::Object{
                         {"module", program.module}, {"models", std::move(models)}, {"entries", std::move(entries)}}))
@@ -216,7 +279,13 @@ int runInspect(const Options &options) {
   auto program = session.program(options.files[0], {});
   if (session.finish() || !program)
     return Failure;
-  options.json ? printJson(*program) : printText(*program);
+  CompileOptions compilation;
+  if (!options.cpu.empty())
+    compilation.cpu = options.cpu;
+  CompileResult compiled = compile(*program, Stage::Loops, compilation);
+  if (!compiled.ok)
+    return fail(compiled.problem);
+  options.json ? printJson(*program, compiled.plans) : printText(*program, compiled.plans);
   return Success;
 }
 

@@ -66,9 +66,9 @@ public:
       op.setExpressionAttr(mlir::AffineMapAttr::get(space.map(expression, context)));
     auto extentsMap = mlir::AffineMap::get(0, space.sizes.size(), extents, &context);
     auto kind = reduction ? ReductionKindAttr::get(&context, *reduction) : ReductionKindAttr();
-    auto equation = EquationOp::create(owner.builder, location, mlir::RankedTensorType::get(shape, element), inputs,
-                                       space.sizes, mlir::AffineMapAttr::get(extentsMap),
-                                       mlir::ArrayAttr::get(&context, maps), kind);
+    auto equation =
+        EquationOp::create(owner.builder, location, mlir::RankedTensorType::get(shape, element), inputs, space.sizes,
+                           mlir::AffineMapAttr::get(extentsMap), mlir::ArrayAttr::get(&context, maps), kind);
     equation.getBody().push_back(body.release());
     return equation.getResult();
   }
@@ -147,16 +147,20 @@ private:
       return index(expression, place);
     mlir::Value a = size(atom->operands[0], place), b = size(atom->operands[1], place);
     switch (atom->kind) {
-    case AtomKind::Quotient: return FloorDivideOp::create(scalars, place, a, b);
-    case AtomKind::Minimum: return MinimumOp::create(scalars, place, a, b);
-    case AtomKind::Maximum: return MaximumOp::create(scalars, place, a, b);
-    default: return PowerOp::create(scalars, place, a, b);
+    case AtomKind::Quotient:
+      return FloorDivideOp::create(scalars, place, a, b);
+    case AtomKind::Minimum:
+      return MinimumOp::create(scalars, place, a, b);
+    case AtomKind::Maximum:
+      return MaximumOp::create(scalars, place, a, b);
+    default:
+      return PowerOp::create(scalars, place, a, b);
     }
   }
 
   mlir::Value index(mlir::AffineExpr expression, mlir::Location place) {
-    auto op = IndexOp::create(scalars, place, scalars.getI64Type(),
-                              mlir::AffineMapAttr::get(space.map(expression, context)));
+    auto op =
+        IndexOp::create(scalars, place, scalars.getI64Type(), mlir::AffineMapAttr::get(space.map(expression, context)));
     indexOps.push_back({op, expression});
     return op;
   }
@@ -222,7 +226,8 @@ mlir::Value Equations::import(const Value &value, const std::vector<mlir::Value>
   Scalar element = value.type.element;
   // A reduction over all the indices of the result needs no second equation.
   const Term &body = *value.body;
-  if (body.kind == Term::Kind::Reduce && body.type == element && used(&body, value.indices).size() == value.indices.size()) {
+  if (body.kind == Term::Kind::Reduce && body.type == element &&
+      used(&body, value.indices).size() == value.indices.size()) {
     auto [result, type] = reduce(body, value.indices, tensors, location);
     if (llvm::cast<mlir::RankedTensorType>(result.getType()).getElementType() == type)
       return result;

@@ -129,7 +129,8 @@ private:
     for (const Polynomial &extent : type.extents) {
       list.push_back(Sizes::expression(extent, names, context));
       if (!list.back()) {
-        function.emitError() << "the extent `" << extent.text() << "` of an argument or result is no expression of sizes";
+        function.emitError() << "the extent `" << extent.text()
+                             << "` of an argument or result is no expression of sizes";
         failed = true;
         return {};
       }

@@ -1,7 +1,7 @@
 // One function of the module: an entry, a test or an initialiser.
 #pragma once
-#include "program/Program.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "program/Program.h"
 
 namespace nacre {
 

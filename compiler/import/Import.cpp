@@ -51,8 +51,8 @@ mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, mlir::ML
       std::string name = program.module + "_" + model.name + "__initialise" + std::to_string(number);
       FunctionParts parts{name, weight.initial.get(), nullptr, {TensorType{Scalar::U64, {}}}, {}, weight.span};
       if (mlir::func::FuncOp function = add(parts))
-        function->setAttr("nacre.initialise", builder.getDenseI64ArrayAttr({static_cast<int64_t>(position),
-                                                                            static_cast<int64_t>(number)}));
+        function->setAttr("nacre.initialise",
+                          builder.getDenseI64ArrayAttr({static_cast<int64_t>(position), static_cast<int64_t>(number)}));
     }
   }
   module.get()->setAttr("nacre.models", builder.getArrayAttr(modelNames));

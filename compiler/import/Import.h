@@ -1,8 +1,8 @@
 // The checked program as a module of nacre ops.
 #pragma once
-#include "program/Program.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "program/Program.h"
 
 namespace nacre {
 

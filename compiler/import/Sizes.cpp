@@ -116,10 +116,18 @@ mlir::Value Sizes::atomValue(const Atom *atom) {
   }
   mlir::Value a = value(atom->operands[0]), b = value(atom->operands[1]), result;
   switch (atom->kind) {
-  case AtomKind::Quotient: result = mlir::arith::FloorDivSIOp::create(builder, location, a, b); break;
-  case AtomKind::Minimum: result = mlir::arith::MinSIOp::create(builder, location, a, b); break;
-  case AtomKind::Maximum: result = mlir::arith::MaxSIOp::create(builder, location, a, b); break;
-  default: result = powerValue(a, b); break;
+  case AtomKind::Quotient:
+    result = mlir::arith::FloorDivSIOp::create(builder, location, a, b);
+    break;
+  case AtomKind::Minimum:
+    result = mlir::arith::MinSIOp::create(builder, location, a, b);
+    break;
+  case AtomKind::Maximum:
+    result = mlir::arith::MaxSIOp::create(builder, location, a, b);
+    break;
+  default:
+    result = powerValue(a, b);
+    break;
   }
   return atoms[atom] = result;
 }
@@ -129,8 +137,7 @@ mlir::Value Sizes::powerValue(mlir::Value base, mlir::Value exponent) {
   mlir::Value result = number(1);
   for (int bit = 0; bit < 6; ++bit) {
     mlir::Value masked = mlir::arith::AndIOp::create(builder, location, exponent, number(int64_t(1) << bit));
-    mlir::Value set =
-        mlir::arith::CmpIOp::create(builder, location, mlir::arith::CmpIPredicate::ne, masked, number(0));
+    mlir::Value set = mlir::arith::CmpIOp::create(builder, location, mlir::arith::CmpIPredicate::ne, masked, number(0));
     mlir::Value product = mlir::arith::MulIOp::create(builder, location, result, base);
     result = mlir::arith::SelectOp::create(builder, location, set, product, result);
     base = mlir::arith::MulIOp::create(builder, location, base, base);

@@ -18,8 +18,8 @@ struct AffineSpace {
   mlir::AffineMap map(llvm::ArrayRef<mlir::AffineExpr>, mlir::MLIRContext &) const; // over all indices and sizes
 };
 
-/// The run-time sizes of one function. Sizes that are computed (products, quotients by sizes, minima) are computed once,
-/// at the start of the function.
+/// The run-time sizes of one function. Sizes that are computed (products, quotients by sizes, minima) are computed
+/// once, at the start of the function.
 class Sizes {
 public:
   Sizes(mlir::OpBuilder atStart, mlir::Location location) : builder(atStart), location(location) {}

@@ -7,16 +7,26 @@ namespace nacre {
 mlir::Type importType(Scalar scalar, mlir::MLIRContext &context) {
   mlir::Builder builder(&context);
   switch (scalar) {
-  case Scalar::F64: return builder.getF64Type();
-  case Scalar::F32: return builder.getF32Type();
-  case Scalar::F16: return builder.getF16Type();
-  case Scalar::BF16: return builder.getBF16Type();
-  case Scalar::I64: return builder.getI64Type();
-  case Scalar::I32: return builder.getI32Type();
-  case Scalar::I8: return builder.getI8Type();
-  case Scalar::U64: return builder.getIntegerType(64, /*isSigned=*/false);
-  case Scalar::U8: return builder.getIntegerType(8, /*isSigned=*/false);
-  case Scalar::Bool: return builder.getI1Type();
+  case Scalar::F64:
+    return builder.getF64Type();
+  case Scalar::F32:
+    return builder.getF32Type();
+  case Scalar::F16:
+    return builder.getF16Type();
+  case Scalar::BF16:
+    return builder.getBF16Type();
+  case Scalar::I64:
+    return builder.getI64Type();
+  case Scalar::I32:
+    return builder.getI32Type();
+  case Scalar::I8:
+    return builder.getI8Type();
+  case Scalar::U64:
+    return builder.getIntegerType(64, /*isSigned=*/false);
+  case Scalar::U8:
+    return builder.getIntegerType(8, /*isSigned=*/false);
+  case Scalar::Bool:
+    return builder.getI1Type();
   }
   return {};
 }

@@ -1,8 +1,8 @@
 // Types and places of the front end in MLIR's terms.
 #pragma once
-#include "program/Program.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Location.h"
+#include "program/Program.h"
 
 namespace nacre {
 

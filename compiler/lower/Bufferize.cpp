@@ -1,5 +1,5 @@
-// One-shot bufferisation with dense row-major buffers at function boundaries. Results are written where the caller wants
-// them; copies become linalg, so that no call of a library remains; sizes of arguments come from the dimensions.
+// One-shot bufferisation with dense row-major buffers at function boundaries. Results are written where the caller
+// wants them; copies become linalg, so that no call of a library remains; sizes of arguments come from the dimensions.
 #include "Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Affine/Utils.h"
@@ -49,8 +49,8 @@ static void resultsToArguments(func::FuncOp function) {
   function.setFunctionType(FunctionType::get(function.getContext(), function.getArgumentTypes(), {}));
 }
 
-/// Gives every user of an unwritten or freshly filled tensor one of its own. Shared ones cost copies, and the elimination
-/// of empty tensors would put two values with overlapping lives into one result buffer.
+/// Gives every user of an unwritten or freshly filled tensor one of its own. Shared ones cost copies, and the
+/// elimination of empty tensors would put two values with overlapping lives into one result buffer.
 static void unshareDestinations(func::FuncOp function) {
   SmallVector<Operation *> destinations;
   function.walk([&](Operation *op) {

@@ -1,4 +1,5 @@
-// The functions that the runtime calls (README.md): raw pointers and sizes become buffers, then the inner function runs.
+// The functions that the runtime calls (README.md): raw pointers and sizes become buffers, then the inner function
+// runs.
 #include "Passes.h"
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
@@ -67,8 +68,7 @@ struct EmitEntries : nacre::impl::EmitEntriesBase<EmitEntries> {
         emitWorkspace(function, atEnd);
       }
     for (size_t model = 0; model < count; ++model) {
-      std::string prefix =
-          (module.getName().value_or("") + "_" + cast<StringAttr>(models[model]).getValue()).str();
+      std::string prefix = (module.getName().value_or("") + "_" + cast<StringAttr>(models[model]).getValue()).str();
       emitPrepare(prefix + "__prepare", prepare[model], model, atEnd);
       emitInitialise(prefix + "__initialise", initialise[model], atEnd);
     }
@@ -103,7 +103,8 @@ private:
     return lhs && rhs ? std::optional(*lhs + *rhs) : std::nullopt;
   }
 
-  func::FuncOp addFunction(OpBuilder &atEnd, Location location, const Twine &name, TypeRange inputs, TypeRange results) {
+  func::FuncOp addFunction(OpBuilder &atEnd, Location location, const Twine &name, TypeRange inputs,
+                           TypeRange results) {
     auto function = func::FuncOp::create(atEnd, location, name.str(), atEnd.getFunctionType(inputs, results));
     function.addEntryBlock();
     return function;
@@ -137,8 +138,7 @@ private:
       if (!type.isDynamicDim(axis)) {
         size = number(type.getDimSize(axis));
       } else if (extents) {
-        Value extent =
-            affine::expandAffineExpr(builder, location, extents.getValue().getResult(axis), {}, dimensions);
+        Value extent = affine::expandAffineExpr(builder, location, extents.getValue().getResult(axis), {}, dimensions);
         size = arith::IndexCastOp::create(builder, location, builder.getI64Type(), extent);
       } else { // the workspace: nobody asks how long it is
         size = number(INT64_MAX);
@@ -191,8 +191,8 @@ private:
 
   void emitCall(func::FuncOp function, OpBuilder &atEnd) {
     Location location = function.getLoc();
-    func::FuncOp call = addFunction(atEnd, location, function.getName() + "__call",
-                                    {pointer, pointer, pointer, pointer, pointer}, {});
+    func::FuncOp call =
+        addFunction(atEnd, location, function.getName() + "__call", {pointer, pointer, pointer, pointer, pointer}, {});
     Value tensors = call.getArgument(0), dims = call.getArgument(1), arguments = call.getArgument(2),
           results = call.getArgument(3), workspace = call.getArgument(4);
     OpBuilder builder = OpBuilder::atBlockEnd(&call.front());

@@ -9,7 +9,7 @@ class OpPassManager;
 namespace nacre {
 
 struct LoweringOptions {
-  bool reference = false;    // plain loops, libm, no fusion, nothing hoisted
+  bool reference = false; // plain loops, libm, no fusion, nothing hoisted
   bool threads = true;
   unsigned vectorBits = 256; // of a register of the target
   bool lineTables = true;

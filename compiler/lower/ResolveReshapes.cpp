@@ -1,5 +1,5 @@
-// Reshapes of dense buffers become descriptors with other sizes and strides. Upstream's lowering of them does not take two
-// dynamic extents in one group, which reshape(x, [b, _]) of dynamic sizes needs.
+// Reshapes of dense buffers become descriptors with other sizes and strides. Upstream's lowering of them does not take
+// two dynamic extents in one group, which reshape(x, [b, _]) of dynamic sizes needs.
 #include "Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -52,9 +52,9 @@ template <typename Op> static void resolve(Op op) {
     if (axis > 0)
       stride = multiply(builder, op.getLoc(), stride, sizes[axis]);
   }
-  op.replaceAllUsesWith(memref::ReinterpretCastOp::create(builder, op.getLoc(), to, op.getSrc(),
-                                                          builder.getIndexAttr(0), sizes, strides)
-                            .getResult());
+  op.replaceAllUsesWith(
+      memref::ReinterpretCastOp::create(builder, op.getLoc(), to, op.getSrc(), builder.getIndexAttr(0), sizes, strides)
+          .getResult());
   op.erase();
 }
 

@@ -11,8 +11,8 @@ static LogicalResult checkExtents(Operation *op, AffineMap map, RankedTensorType
   for (auto [axis, extent] : llvm::enumerate(type.getShape())) {
     auto constant = dyn_cast<AffineConstantExpr>(map.getResult(axis));
     if (constant ? constant.getValue() != extent : !ShapedType::isDynamic(extent))
-      return op->emitOpError() << "has extents " << AffineMapAttr::get(map) << ", which on axis " << axis << " is not what the type says: "
-                               << type;
+      return op->emitOpError() << "has extents " << AffineMapAttr::get(map) << ", which on axis " << axis
+                               << " is not what the type says: " << type;
   }
   return success();
 }
@@ -59,8 +59,8 @@ LogicalResult EquationOp::verify() {
       return emitOpError() << "reads input " << number << " at " << AffineMapAttr::get(map) << ", but has "
                            << loopCount() << " indices and " << getSizes().size() << " sizes";
     if (map.getNumResults() != type.getRank())
-      return emitOpError() << "reads input " << number << " of rank " << type.getRank() << " at "
-                           << map.getNumResults() << " subscripts";
+      return emitOpError() << "reads input " << number << " of rank " << type.getRank() << " at " << map.getNumResults()
+                           << " subscripts";
     if (argument.getType() != type.getElementType())
       return emitOpError() << "gives element " << number << " as " << argument.getType() << ", its tensor is " << type;
   }

@@ -128,7 +128,8 @@ private:
         slice(evaluate(linear.offset), builder.getIndexAttr(1), 1);
         sliced = true;
       } else if (used == 1 && rising) { // a plain axis
-        unsigned index = llvm::find_if(linear.coefficients, [](int64_t c) { return c != 0; }) - linear.coefficients.begin();
+        unsigned index =
+            llvm::find_if(linear.coefficients, [](int64_t c) { return c != 0; }) - linear.coefficients.begin();
         int64_t stride = linear.coefficients[index];
         AffineExpr extent = equation.getExtents().getResult(index);
         bool all = stride == 1 && linear.offset == 0 && known &&

@@ -111,8 +111,9 @@ ROUNDING(RoundOp, math::RoundEvenOp)
 #define BINARY(Name, Real, Signed, Unsigned)                                                                           \
   Value Name::lowerToScalar(ScalarLowering &lowering, ValueRange x) {                                                  \
     Numbers n{lowering, getLhs().getType()};                                                                           \
-    return n.real() ? n.real2<Real>(x[0], x[1])                                                                        \
-                    : n.hasSign() ? n.make<Signed>(x[0], x[1]) : n.make<Unsigned>(x[0], x[1]);                         \
+    return n.real()      ? n.real2<Real>(x[0], x[1])                                                                   \
+           : n.hasSign() ? n.make<Signed>(x[0], x[1])                                                                  \
+                         : n.make<Unsigned>(x[0], x[1]);                                                               \
   }
 BINARY(AddOp, arith::AddFOp, arith::AddIOp, arith::AddIOp)
 BINARY(SubtractOp, arith::SubFOp, arith::SubIOp, arith::SubIOp)

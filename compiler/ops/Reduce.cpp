@@ -30,8 +30,7 @@ SmallVector<std::pair<Type, Value>> Reducer::state(OpBuilder &builder, Location 
     return {{elementStorage(element), Value()}};
   SmallVector<std::pair<Type, Value>> state;
   if (wantsPosition())
-    state.push_back({builder.getI32Type(),
-                     arith::ConstantOp::create(builder, location, builder.getI32IntegerAttr(0))});
+    state.push_back({builder.getI32Type(), arith::ConstantOp::create(builder, location, builder.getI32IntegerAttr(0))});
   state.push_back({elementStorage(element), arith::ConstantOp::create(builder, location, identity(builder))});
   return state;
 }
@@ -39,9 +38,9 @@ SmallVector<std::pair<Type, Value>> Reducer::state(OpBuilder &builder, Location 
 SmallVector<Value> Reducer::combine(OpBuilder &builder, Location location, ValueRange state, Value value,
                                     Value position) const {
   bool real = isa<FloatType>(element), without = element.isUnsignedInteger() || element.isInteger(1);
-  auto flags = arith::FastMathFlagsAttr::get(builder.getContext(),
-                                             reassociate ? arith::FastMathFlags::reassoc | arith::FastMathFlags::contract
-                                                         : arith::FastMathFlags::none);
+  auto flags = arith::FastMathFlagsAttr::get(builder.getContext(), reassociate ? arith::FastMathFlags::reassoc |
+                                                                                     arith::FastMathFlags::contract
+                                                                               : arith::FastMathFlags::none);
   // A bool is a byte in the state; the body hands it over as i1.
   if (element.isInteger(1))
     value = arith::ExtUIOp::create(builder, location, builder.getI8Type(), value);

@@ -84,7 +84,8 @@ static Value realToInteger(OpBuilder &builder, Location location, Value value, I
     return arith::ConstantOp::create(builder, location, builder.getFloatAttr(real, v));
   };
   Value isNumber = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::ORD, value, value);
-  value = arith::SelectOp::create(builder, location, isNumber, value, number(APFloat::getZero(real.getFloatSemantics())));
+  value =
+      arith::SelectOp::create(builder, location, isNumber, value, number(APFloat::getZero(real.getFloatSemantics())));
   value = arith::MaximumFOp::create(builder, location, value, number(low));
   value = arith::MinimumFOp::create(builder, location, value, number(high));
   if (isSigned)

@@ -14,8 +14,8 @@ static SmallVector<OpFoldResult> evaluate(LinalgLowering &lowering, Location loc
   for (Value symbol : symbols)
     sizes.push_back(lowering(symbol));
   for (AffineExpr extent : map.getResults())
-    extents.push_back(affine::makeComposedFoldedAffineApply(
-        lowering.builder, location, AffineMap::get(0, map.getNumSymbols(), extent), sizes));
+    extents.push_back(affine::makeComposedFoldedAffineApply(lowering.builder, location,
+                                                            AffineMap::get(0, map.getNumSymbols(), extent), sizes));
   return extents;
 }
 

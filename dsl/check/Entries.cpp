@@ -182,7 +182,7 @@ void Walker::entryOnce(const ast::EntryDecl *d, Entry &made) {
     std::map<std::string, std::string> reads, writes;
     for (const ast::Attribute &a : d->attributes) {
       bool reading = a.name.text == "read", writing = a.name.text == "write";
-      if (!reading && !writing && a.name.text != "private" && a.name.text != "fuse" && a.name.text != "unroll")
+      if (!reading && !writing && a.name.text != "private")
         notSupported("`@" + a.name.text + "` on an entry", a.span,
                      "an attribute is a promise; without it the program means the same");
       if (reading || writing)

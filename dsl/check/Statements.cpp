@@ -164,7 +164,7 @@ bool Walker::statement(const ast::Stmt *s, Scope *inner) {
 }
 
 static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
-    {"fuse", true},  {"keep", true},     {"unroll", true},     {"private", true}, {"read", true},
+    {"fuse", false}, {"keep", true},     {"unroll", true},     {"private", true}, {"read", true},
     {"write", true}, {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true}};
 
 void Walker::attributes(const ast::Stmt *s) {
@@ -184,12 +184,6 @@ void Walker::attributes(const ast::Stmt *s) {
     if (!known->second && expanding())
       notSupported("`@" + a.name.text + "`", a.span,
                    "an attribute is a promise; without it the program means the same");
-    if (a.name.text == "fuse" && expanding()) {
-      std::string promise = "fuse";
-      if (!a.arguments.empty() && a.arguments[0].value)
-        promise += "(" + std::string(a.arguments[0].value->span.text()) + ")";
-      emit.promises.push_back(promise);
-    }
   }
 }
 

@@ -122,23 +122,27 @@ struct Body {
 
 // ---- models --------------------------------------------------------------------------------------------------------
 struct Weight {
-  std::string path;                 // encoder.layer.0.fc1.weight
-  TensorType type;                  // static extents
-  bool trained = true;              // param, else state
+  std::string path;    // encoder.layer.0.fc1.weight
+  TensorType type;     // static extents
+  bool trained = true; // param, else state
   bool frozen = false;
-  std::optional<uint32_t> tiedTo;   // shares the tensor of that weight
-  std::unique_ptr<Body> initial;    // no arguments but 0: the u64 seed (scalar); one result of `type`; null: none stated
-  bool initialisedHere = false;     // an `init` item covers it: it may be missing from the file
-  std::string layer;                // name of the layer declaration that owns it: Linear
+  std::optional<uint32_t> tiedTo; // shares the tensor of that weight
+  std::unique_ptr<Body> initial;  // no arguments but 0: the u64 seed (scalar); one result of `type`; null: none stated
+  bool initialisedHere = false;   // an `init` item covers it: it may be missing from the file
+  std::string layer;              // name of the layer declaration that owns it: Linear
   Span span;
 };
-struct Rename { std::string from, to; bool transpose = false; Span span; };
+struct Rename {
+  std::string from, to;
+  bool transpose = false;
+  Span span;
+};
 struct Model {
   std::string name;
   std::string documentation;
-  bool ofTest = false;              // the layers that one test uses itself: no file, no C interface
-  std::vector<Weight> weights;      // in the order of the source, depth first
-  std::string weightsFile;          // of `load`, relative to the model file; empty: none
+  bool ofTest = false;         // the layers that one test uses itself: no file, no C interface
+  std::vector<Weight> weights; // in the order of the source, depth first
+  std::string weightsFile;     // of `load`, relative to the model file; empty: none
   bool fileOptional = false;
   std::vector<Rename> renames;
   std::vector<std::string> ignored; // patterns over names in the file
@@ -151,8 +155,8 @@ struct DimensionName {
   std::string name;
   const Atom *atom = nullptr;
   int64_t lower = 1;
-  std::optional<int64_t> upper;     // absent: unbounded (nacre build refuses: unbounded-size)
-  uint32_t argument = 0, axis = 0;  // where it stands alone
+  std::optional<int64_t> upper;    // absent: unbounded (nacre build refuses: unbounded-size)
+  uint32_t argument = 0, axis = 0; // where it stands alone
   Span span;
 };
 /// Checked once per call, before any work: `value >= 0`, or `value == 0`. The list is complete: `n >= 1` for every
@@ -160,16 +164,20 @@ struct DimensionName {
 struct Guard {
   Polynomial value;
   bool equality = false;
-  std::string text;                 // the violated clause, as the source says it
+  std::string text; // the violated clause, as the source says it
   Span span;
 };
 /// An argument used as a subscript: every element must be in 0 .. limit-1.
-struct SubscriptCheck { uint32_t argument = 0; Polynomial limit; std::string text; };
+struct SubscriptCheck {
+  uint32_t argument = 0;
+  Polynomial limit;
+  std::string text;
+};
 
 struct Field {
   std::string name;
   TensorType type;
-  std::string codec;                // `npy` unless @read/@write says: `png`
+  std::string codec; // `npy` unless @read/@write says: `png`
   Span span;
 };
 struct Entry {
@@ -178,17 +186,23 @@ struct Entry {
   std::vector<Field> arguments, results; // a result that is no record is called `result`
   std::vector<Guard> guards;
   std::vector<SubscriptCheck> subscriptChecks;
-  Body body;                        // results in the order of `results`
-  std::vector<uint32_t> models;     // positions in Program::models that the body reads
+  Body body;                    // results in the order of `results`
+  std::vector<uint32_t> models; // positions in Program::models that the body reads
   bool hasSeed = false;
   Span span;
 };
 /// One `expect`: results[condition] is a bool scalar; with a tolerance results[deviation] is the largest
 /// |a - b| / (1 + |b|) as f64.
-struct Expectation { uint32_t condition = 0; std::optional<uint32_t> deviation; double tolerance = 0; std::string text; Span span; };
+struct Expectation {
+  uint32_t condition = 0;
+  std::optional<uint32_t> deviation;
+  double tolerance = 0;
+  std::string text;
+  Span span;
+};
 struct Test {
   std::string name;
-  Body body;                        // no arguments; weights of models are initialised from their seed
+  Body body; // no arguments; weights of models are initialised from their seed
   std::vector<Expectation> expectations;
   std::vector<uint32_t> models;
   uint64_t seed = 0;
@@ -196,10 +210,15 @@ struct Test {
 };
 
 /// A layer instance, for `nacre inspect`.
-struct LayerRow { uint32_t model = 0; std::string path, layer; std::vector<TensorType> inputs, outputs; Span span; };
+struct LayerRow {
+  uint32_t model = 0;
+  std::string path, layer;
+  std::vector<TensorType> inputs, outputs;
+  Span span;
+};
 
 struct Program {
-  std::string module;               // last part of `module a.b`, else the file's stem
+  std::string module; // last part of `module a.b`, else the file's stem
   const SourceFile *file = nullptr;
   std::vector<Model> models;
   std::vector<Entry> entries;

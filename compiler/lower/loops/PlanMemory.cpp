@@ -209,6 +209,18 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
     return success();
   }
 
+  /// "n", "n*m"; a size that is no dimension by itself is called "?".
+  static std::string nameOf(func::FuncOp function, ArrayRef<Value> scale) {
+    std::string name;
+    for (Value size : scale) {
+      auto argument = dyn_cast<BlockArgument>(size);
+      auto dimension =
+          argument ? function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nacre.dimension") : StringAttr();
+      name += (name.empty() ? "" : "*") + (dimension ? dimension.str() : "?");
+    }
+    return name;
+  }
+
   /// The function that adds up the bytes: index arguments in, bytes out. It carries the plan for those who print it.
   LogicalResult writeTwin(func::FuncOp function, std::vector<Group> &groups) {
     OpBuilder builder(&getContext());
@@ -229,8 +241,12 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
     builder.setInsertionPointToStart(block);
     int64_t fixed = 0;
     Value total;
-    SmallVector<Attribute> rows;
+    SmallVector<Attribute> rows, regions;
     for (auto [number, group] : llvm::enumerate(groups)) {
+      regions.push_back(builder.getDictionaryAttr({
+          builder.getNamedAttr("scale", builder.getStringAttr(nameOf(function, group.scale))),
+          builder.getNamedAttr("bytes", builder.getI64IntegerAttr(group.bytes)),
+      }));
       for (Buffer &buffer : group.buffers)
         rows.push_back(builder.getDictionaryAttr({
             builder.getNamedAttr("type", TypeAttr::get(buffer.op.getType())),
@@ -257,6 +273,9 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
     total = total ? Value(arith::AddIOp::create(builder, loc, total, constant)) : constant;
     func::ReturnOp::create(builder, loc, total);
     twin->setAttr("nacre.plan", builder.getArrayAttr(rows));
+    twin->setAttr("nacre.plan_groups", builder.getArrayAttr(regions));
+    if (auto entry = function->getAttrOfType<StringAttr>("nacre.entry"))
+      twin->setAttr("nacre.plan_of", entry);
     return success();
   }
 };

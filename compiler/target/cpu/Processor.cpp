@@ -7,6 +7,7 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include "llvm/TargetParser/X86TargetParser.h"
 
 namespace nacre {
@@ -36,15 +37,18 @@ Processor processorNamed(const std::string &name) {
   return {};
 }
 
+// LLVM's subtarget knows what a level or a feature implies (avx512bw implies avx512f); its list of features by name
+// does not say.
 bool Processor::has(std::string_view feature) const {
-  std::string word(feature);
-  if (!features.empty())
-    for (llvm::StringRef item : llvm::split(features, ','))
-      if (item.drop_front() == word)
-        return item.front() == '+';
-  llvm::SmallVector<llvm::StringRef> implied;
-  llvm::X86::getFeaturesForCPU(name, implied);
-  return std::find(implied.begin(), implied.end(), llvm::StringRef(word)) != implied.end();
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86TargetMC();
+  const llvm::Triple triple("x86_64-unknown-linux-gnu");
+  std::string problem;
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, problem);
+  if (!target)
+    return false;
+  std::unique_ptr<llvm::MCSubtargetInfo> info(target->createMCSubtargetInfo(triple, name, features));
+  return info && info->checkFeatures("+" + std::string(feature));
 }
 
 unsigned vectorBits(const Processor &processor) {
