@@ -1,6 +1,7 @@
 // What depends on the weights of one model and on nothing else is computed once, when the model is loaded.
 #include "Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/OperationSupport.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -223,7 +224,18 @@ struct HoistWeightWork : nacre::impl::HoistWeightWorkBase<HoistWeightWork> {
     for (Type operand : op->getOperandTypes())
       if (auto tensor = dyn_cast<RankedTensorType>(operand); tensor && tensor != type)
         largest = std::max(largest, tensor.getNumElements());
-    return type && (!moves || largest == 0 || type.getNumElements() <= largest);
+    return type && (!moves || largest == 0 || writes(op, type) <= largest);
+  }
+
+  /// How many elements are written: a panel with a rest at its end has room for more.
+  static int64_t writes(Operation *op, RankedTensorType type) {
+    auto generic = dyn_cast<linalg::LinalgOp>(op);
+    if (!generic)
+      return type.getNumElements();
+    int64_t count = 1;
+    for (int64_t range : generic.getStaticLoopRanges())
+      count *= range;
+    return count;
   }
 };
 } // namespace
