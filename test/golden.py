@@ -22,9 +22,10 @@ def shortened(text, test):
     """Paths to the folder of the test vanish, as do temporary folders; the library becomes std/."""
     here = os.path.dirname(os.path.abspath(test))
     source = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    text = re.sub(r"/[^\s`'\"]*/share/nacre/stdlib/", "std/", text)  # the library beside an installed command, first:
+    # a build folder may lie inside the source tree
     for folder, short in ((here, ""), (os.path.join(source, "stdlib"), "std/"), (source, "")):
         text = text.replace(folder + os.sep, short)
-    text = re.sub(r"(?<![^\s`'\"])/[^\s`'\"]*/share/nacre/stdlib/", "std/", text)  # the library beside an installed command
     name = re.escape(os.path.basename(test))
     return re.sub(r"[^\s`'\"]*/Output/(?=" + name + r"\.tmp)", "", text)
 

@@ -1,5 +1,6 @@
 // Every allocation becomes a view of the caller's workspace at an offset of its own. Offsets are multiples of 64 bytes.
 #include "Passes.h"
+#include "lower/loops/Workspace.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -12,38 +13,22 @@ namespace nacre {
 } // namespace nacre
 
 using namespace mlir;
+using namespace nacre;
 
 namespace {
 
-constexpr int64_t alignment = 64; // bytes: a cache line, and the widest vector
-
 /// Bytes of a buffer, rounded up; the sizes of its dynamic axes are given.
 Value bytesOf(OpBuilder &builder, Location location, MemRefType type, ValueRange dynamicSizes) {
-  int64_t known = type.getElementTypeBitWidth() / 8;
-  for (int64_t extent : type.getShape())
-    known *= ShapedType::isDynamic(extent) ? 1 : extent;
+  int64_t known = unitBytes(type);
   if (type.hasStaticShape())
-    return arith::ConstantIndexOp::create(builder, location, (known + alignment - 1) / alignment * alignment);
+    return arith::ConstantIndexOp::create(builder, location,
+                                          (known + workspaceAlignment - 1) / workspaceAlignment * workspaceAlignment);
   Value bytes = arith::ConstantIndexOp::create(builder, location, known);
   for (Value size : dynamicSizes)
     bytes = arith::MulIOp::create(builder, location, bytes, size);
-  Value up = arith::ConstantIndexOp::create(builder, location, alignment - 1);
-  Value mask = arith::ConstantIndexOp::create(builder, location, -alignment);
+  Value up = arith::ConstantIndexOp::create(builder, location, workspaceAlignment - 1);
+  Value mask = arith::ConstantIndexOp::create(builder, location, -workspaceAlignment);
   return arith::AndIOp::create(builder, location, arith::AddIOp::create(builder, location, bytes, up), mask);
-}
-
-/// Repeats the computation of a size in another function, whose arguments are mapped.
-LogicalResult repeat(OpBuilder &builder, Value size, IRMapping &known) {
-  if (known.contains(size))
-    return success();
-  Operation *op = size.getDefiningOp();
-  if (!op || !isPure(op) || op->getNumRegions() != 0)
-    return emitError(size.getLoc(), "the size of a buffer is not a function of the dimensions");
-  for (Value operand : op->getOperands())
-    if (failed(repeat(builder, operand, known)))
-      return failure();
-  builder.clone(*op, known);
-  return success();
 }
 
 struct PlaceBuffers : nacre::impl::PlaceBuffersBase<PlaceBuffers> {
@@ -51,13 +36,6 @@ struct PlaceBuffers : nacre::impl::PlaceBuffersBase<PlaceBuffers> {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (takesWorkspace(function) && failed(place(function)))
         return signalPassFailure();
-  }
-
-  static bool takesWorkspace(func::FuncOp function) {
-    for (StringRef role : {"nacre.entry", "nacre.test", "nacre.prepare", "nacre.initialise"})
-      if (function->hasAttr(role))
-        return !function.isExternal();
-    return false;
   }
 
   LogicalResult place(func::FuncOp function) {
@@ -100,7 +78,7 @@ struct PlaceBuffers : nacre::impl::PlaceBuffersBase<PlaceBuffers> {
         return op.emitError() << "a buffer has the layout of " << type;
       SmallVector<Value> sizes;
       for (Value size : op.getDynamicSizes()) {
-        if (failed(repeat(builder, size, known)))
+        if (failed(repeatSize(builder, size, known)))
           return failure();
         sizes.push_back(known.lookup(size));
       }

@@ -5,6 +5,7 @@
 // order and every gap. Groups lie one after the other. All unit sizes are multiples of 64, so all offsets are, whatever
 // the scale.
 #include "Passes.h"
+#include "lower/loops/Workspace.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -20,8 +21,6 @@ namespace nacre {
 #include "lower/loops/Passes.h.inc"
 
 namespace {
-constexpr int64_t alignment = 64; // bytes: a cache line, and the widest vector
-
 struct Buffer {
   memref::AllocOp op;
   int64_t bytes = 0;            // at scale 1, a multiple of the alignment
@@ -64,20 +63,6 @@ void place(Group &group) {
   }
 }
 
-/// Repeats the computation of a size in another function, whose arguments are mapped.
-LogicalResult repeat(OpBuilder &builder, Value size, IRMapping &known) {
-  if (known.contains(size))
-    return success();
-  Operation *op = size.getDefiningOp();
-  if (!op || !isPure(op) || op->getNumRegions() != 0)
-    return emitError(size.getLoc(), "the size of a buffer is not a function of the dimensions");
-  for (Value operand : op->getOperands())
-    if (failed(repeat(builder, operand, known)))
-      return failure();
-  builder.clone(*op, known);
-  return success();
-}
-
 Value scaled(OpBuilder &builder, Location loc, int64_t bytes, ValueRange scale) {
   Value product = arith::ConstantIndexOp::create(builder, loc, bytes);
   for (Value size : scale)
@@ -90,13 +75,6 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
       if (takesWorkspace(function) && failed(plan(function)))
         return signalPassFailure();
-  }
-
-  static bool takesWorkspace(func::FuncOp function) {
-    for (StringRef role : {"nacre.entry", "nacre.test", "nacre.prepare", "nacre.initialise"})
-      if (function->hasAttr(role))
-        return !function.isExternal();
-    return false;
   }
 
   /// Everything that touches a buffer, through views as well, widens its life.
@@ -121,10 +99,7 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
       MemRefType type = op.getType();
       if (!type.getLayout().isIdentity())
         return op.emitError() << "a buffer has the layout of " << type;
-      int64_t bytes = (type.getElementTypeBitWidth() + 7) / 8;
-      for (int64_t extent : type.getShape())
-        bytes *= ShapedType::isDynamic(extent) ? 1 : extent;
-      Buffer buffer{op, int64_t(llvm::alignTo(bytes, alignment)), unsigned(positions.size()), 0, 0};
+      Buffer buffer{op, int64_t(llvm::alignTo(unitBytes(type), workspaceAlignment)), unsigned(positions.size()), 0, 0};
       live(op, block, positions, buffer);
       if (buffer.first > buffer.last) // never used
         buffer.first = buffer.last = positions[op];
@@ -191,7 +166,7 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
           }
           SmallVector<Value> sizes;
           for (Value size : group.scale) {
-            if (failed(repeat(builder, size, known)))
+            if (failed(repeatSize(builder, size, known)))
               return failure();
             sizes.push_back(known.lookup(size));
           }
@@ -262,7 +237,7 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
       }
       SmallVector<Value> sizes;
       for (Value size : group.scale) {
-        if (failed(repeat(builder, size, known)))
+        if (failed(repeatSize(builder, size, known)))
           return failure();
         sizes.push_back(known.lookup(size));
       }
