@@ -70,6 +70,11 @@ struct CallThreadPoolPass : impl::CallThreadPoolBase<CallThreadPoolPass> {
     Value body = LLVM::AddressOfOp::create(builder, loc, pointer, trampoline.getName());
     Value grain =
         LLVM::ConstantOp::create(builder, loc, number, cast<IntegerAttr>(call->getAttr(loops::grainAttribute)));
+    if (auto attribute = call->getAttrOfType<IntegerAttr>(loops::leastAttribute)) {
+      Value least = LLVM::ConstantOp::create(builder, loc, number, attribute);
+      Value few = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::slt, operands[1], least);
+      grain = LLVM::SelectOp::create(builder, loc, few, least, grain);
+    }
     LLVM::CallOp::create(builder, loc, pool(), ValueRange{body, place, operands[1], grain});
     call.erase();
   }

@@ -75,7 +75,9 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
     SmallVector<Value> operands{nest.getLowerBound(), nest.getUpperBound()};
     llvm::append_range(operands, captured);
     auto call = func::CallOp::create(builder, loc, body, operands);
-    call->setAttr(loops::grainAttribute, nest->getAttr(loops::grainAttribute));
+    for (StringRef name : {loops::grainAttribute, loops::leastAttribute})
+      if (Attribute attribute = nest->getAttr(name))
+        call->setAttr(name, attribute);
     nest.erase();
   }
 };

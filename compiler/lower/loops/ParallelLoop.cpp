@@ -78,6 +78,8 @@ void parallelLoop(PointEmitter &emitter, ArrayRef<Count> axes, int64_t cycles, b
   int64_t grain = std::max<int64_t>(1, cyclesPerChunk / cycles);
   auto loop = scf::ForOp::create(b, loc, emitter.constant(0), materialise(emitter, total), emitter.constant(1));
   loop->setAttr(grainAttribute, b.getI64IntegerAttr(grain));
+  if (!total.isKnown() && cycles < worthThreads)
+    loop->setAttr(leastAttribute, b.getI64IntegerAttr(llvm::divideCeil(worthThreads, cycles)));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> position(axes.size());

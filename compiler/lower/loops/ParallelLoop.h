@@ -30,6 +30,8 @@ void parallelLoop(PointEmitter &emitter, llvm::ArrayRef<Count> axes, int64_t cyc
 
 /// On the scf.for of a parallel nest: how many iterations a chunk has at least.
 inline constexpr llvm::StringLiteral grainAttribute = "nacre.grain";
+/// Beside it where the count is known only at run time: with fewer iterations all of them are one chunk.
+inline constexpr llvm::StringLiteral leastAttribute = "nacre.least";
 
 } // namespace nacre::loops
 #endif

@@ -143,7 +143,12 @@ private:
     int64_t columns = known(kernel.extents[tile.lane], columnsInside ? 64 : atOnce);
     if (!columnsInside)
       columns = std::min(columns, atOnce);
-    return points * llvm::divideCeil(columns, tile.lanes) * bodyCost(kernel, true) / 2 +
+    int64_t vectors = llvm::divideCeil(columns, tile.lanes);
+    int64_t arithmetic = points * vectors * bodyCost(kernel, true) / 2;
+    // A few rows read each vector of the panel once or twice, from the second-level cache at best: two cycles each.
+    bool fewRows = kernel.hasReduction() && (tile.row < 0 || known(rowExtent(), 16) < 4);
+    int64_t streaming = fewRows ? kernel.reductionSize() * vectors * 2 : 0;
+    return std::max(arithmetic, streaming) +
            points / kernel.reductionSize() * columns / tile.lanes * bodyCost(kernel, false);
   }
 

@@ -17,9 +17,6 @@
 // POOL:         %[[BODY:.*]] = llvm.mlir.addressof @fill.body0.range
 // POOL:         %[[GRAIN:.*]] = llvm.mlir.constant(64 : i64)
 // POOL:         llvm.call @nacre_parallel_for(%[[BODY]], %{{.*}}, %{{.*}}, %[[GRAIN]])
-// POOL-NOT:     llvm.call @fill.body0(
-// POOL:       llvm.func internal @fill.body0.range(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)
-// POOL:         llvm.call @fill.body0(
 func.func @fill(%x: memref<1000xf32>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -42,5 +39,27 @@ func.func @serial(%x: memref<1000xf32>) {
   scf.for %i = %c0 to %c1000 step %c1 {
     memref.store %v, %x[%i] : memref<1000xf32>
   }
+  return
+}
+
+// With fewer than 500 iterations, known only at run time, the grain becomes 500: one chunk, no thread is woken.
+// CHECK-LABEL: func.func @few
+// CHECK:         call @few.body0({{.*}}) {nacre.grain = 64 : i64, nacre.least = 500 : i64}
+// POOL-LABEL: llvm.func @few(
+// POOL:         %[[GRAIN:.*]] = llvm.mlir.constant(64 : i64)
+// POOL:         %[[LEAST:.*]] = llvm.mlir.constant(500 : i64)
+// POOL:         %[[FEW:.*]] = llvm.icmp "slt" %{{.*}}, %[[LEAST]]
+// POOL:         %[[CHOSEN:.*]] = llvm.select %[[FEW]], %[[LEAST]], %[[GRAIN]]
+// POOL:         llvm.call @nacre_parallel_for(%{{.*}}, %{{.*}}, %{{.*}}, %[[CHOSEN]])
+// POOL-NOT:     llvm.call @fill.body0(
+// POOL:       llvm.func internal @fill.body0.range(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)
+// POOL:         llvm.call @fill.body0(
+func.func @few(%x: memref<?xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %v = arith.constant 2.5 : f32
+  scf.for %i = %c0 to %n step %c1 {
+    memref.store %v, %x[%i] : memref<?xf32>
+  } {nacre.grain = 64 : i64, nacre.least = 500 : i64}
   return
 }
