@@ -156,6 +156,23 @@ static void print_fields(const char *title, int32_t count, const nacre_field_inf
   }
 }
 
+/* Whether a clause is `n >= 1` or `n <= 64`, which the line of the dimension says already. */
+static bool says_bound(const nacre_entry_info *entry, const char *clause) {
+  char bound[160];
+  for (int32_t i = 0; i < entry->dim_count; ++i) {
+    const nacre_dim_info *dim = &entry->dims[i];
+    if (dim->upper == INT64_MAX)
+      continue;
+    snprintf(bound, sizeof bound, "%s >= %lld", dim->name, (long long)dim->lower);
+    if (strcmp(clause, bound) == 0)
+      return true;
+    snprintf(bound, sizeof bound, "%s <= %lld", dim->name, (long long)dim->upper);
+    if (strcmp(clause, bound) == 0)
+      return true;
+  }
+  return false;
+}
+
 static void print_entry(const nacre_entry_info *entry) {
   printf("  %s\n", entry->name);
   print_documentation(entry->documentation, "    ");
@@ -166,7 +183,8 @@ static void print_entry(const nacre_entry_info *entry) {
       printf("    where %s in %lld..%lld\n", entry->dims[i].name, (long long)entry->dims[i].lower,
              (long long)entry->dims[i].upper);
   for (int32_t i = 0; i < entry->guard_count; ++i)
-    printf("    where %s\n", entry->guards[i]);
+    if (!says_bound(entry, entry->guards[i]))
+      printf("    where %s\n", entry->guards[i]);
 }
 
 void nacre_print_help(const nacre_module_info *module, const nacre_flags *flags) {
