@@ -25,6 +25,21 @@ struct ScalarLowering {
   bool contract = false; // a*b + c may become one rounding
 };
 
+/// What an op sees of the backward pass around it.
+class Cotangents {
+public:
+  virtual ~Cotangents() = default;
+  /// At the place of the backward pass; every value of the forward pass may be used.
+  virtual mlir::OpBuilder &builder() = 0;
+  /// The cotangent of a result, summed over its uses; null: zero.
+  virtual mlir::Value of(mlir::Value result) = 0;
+  /// Whether somebody asks for the cotangent of this operand (real, and on the way from a value to be differentiated
+  /// by).
+  virtual bool wants(mlir::Value operand) = 0;
+  /// Adds `contribution`, of the operand's type.
+  virtual void add(mlir::Value operand, mlir::Value contribution) = 0;
+};
+
 /// The type that holds a number after lowering: without a sign; a bool in a tensor is a byte of 0 or 1.
 mlir::Type scalarStorage(mlir::Type);  // ui8 -> i8, i1 -> i1
 mlir::Type elementStorage(mlir::Type); // ui8 -> i8, i1 -> i8

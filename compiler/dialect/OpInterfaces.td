@@ -40,4 +40,13 @@ def HasExtents : OpInterface<"HasExtents"> {
     InterfaceMethod<"The symbols of the map.", "::mlir::ValueRange", "extentsSymbols", (ins)>
   ];
 }
+
+def Differentiable : OpInterface<"Differentiable"> {
+  let cppNamespace = "::nacre";
+  let description = "A tensor op that passes the cotangents of its results on to its operands.";
+  let methods = [
+    InterfaceMethod<"Adds the contribution of this op to every operand that is wanted.", "::llvm::LogicalResult",
+                    "propagate", (ins "::nacre::Cotangents &":$cotangents)>
+  ];
+}
 #endif

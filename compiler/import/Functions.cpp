@@ -174,6 +174,20 @@ private:
     }
     case Value::Kind::Keep:
       return keep(value, operands, place);
+    case Value::Kind::Gradient:
+      return GradientOp::create(builder, place, operands[1].getType(), operands[0], operands[1]);
+    case Value::Kind::StopGradient:
+      return StopGradientOp::create(builder, place, operands[0]);
+    case Value::Kind::Result:
+    case Value::Kind::Custom:
+    case Value::Kind::Extern:
+    case Value::Kind::Scatter:
+    case Value::Kind::Permutation:
+    case Value::Kind::CumulativeSum:
+    case Value::Kind::Loop:
+      function.emitError("a value of this kind is not imported yet");
+      failed = true;
+      return {};
     }
     return {};
   }

@@ -5,4 +5,7 @@ include "ops/Equation.td"
 include "ops/Scalars.td"
 include "ops/Primitives.td"
 include "ops/Tensors.td"
+include "ops/Movement.td"
+include "ops/Derivatives.td"
+include "ops/Control.td"
 #endif

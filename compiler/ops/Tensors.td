@@ -43,6 +43,25 @@ def Nacre_ConcatOp : Nacre_TensorOp<"concat", [AttrSizedOperandSegments, HasExte
   }];
 }
 
+def Nacre_AssembleOp : Nacre_Op<"assemble", [Pure, AttrSizedOperandSegments, HasExtents]> {
+  let summary = "a tensor put together from pieces that do not overlap, each at its offsets and strides";
+  let description = [{
+    Element I of piece p lies at `offsets[p] + strides[p] * I`. `zero`: cells that no piece covers are 0; without it the
+    pieces cover everything. It is what a gather of strided, sliced or padded reads becomes when it is turned round.
+  }];
+  let arguments = (ins Variadic<Nacre_Tensor>:$pieces, Variadic<Index>:$sizes, AffineMapAttr:$extents,
+                       AffineMapArrayAttr:$offsets, ArrayAttr:$strides, UnitAttr:$zero);
+  let results = (outs Nacre_Tensor:$result);
+  let assemblyFormat = [{
+    (`zero` $zero^)? `(` ($pieces^ `:` type($pieces))? `)` `offsets` $offsets `strides` $strides
+    `extents` `` custom<BareMap>($extents) (`[` $sizes^ `]`)? attr-dict `:` type($result)
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::AffineMap extentsMap() { return getExtents(); }
+    ::mlir::ValueRange extentsSymbols() { return getSizes(); }
+  }];
+}
+
 def Nacre_KeepOp : Nacre_Op<"keep", [Pure, SingleBlock]> {
   let summary = "a call of a function marked `@keep`, whole until fusion has looked at it";
   let description = [{

@@ -13,7 +13,7 @@ using namespace llvm;
 namespace nacre {
 namespace {
 
-constexpr uint32_t abi = 1;                                 // NACRE_ABI
+constexpr uint32_t abi = 2;                                 // NACRE_ABI
 constexpr size_t maximalExtents = 1024, maximalModels = 64; // NACRE_MAX_EXTENTS, NACRE_MAX_MODELS
 
 class DescriptorBuilder {
@@ -311,10 +311,10 @@ void DescriptorBuilder::mainModule(ArrayRef<Constant *> models, ArrayRef<Constan
   std::vector<Constant *> tests;
   for (size_t i = 0; i < program.tests.size(); ++i)
     tests.push_back(testRecord(program.tests[i], i));
-  Constant *value =
-      record({number32(abi), text(program.module), text(options.version), text(options.cpu), number32(models.size()),
-              number32(entries.size()), number32(tests.size()), table(models, "nacre.models"),
-              table(entries, "nacre.entries"), table(tests, "nacre.tests"), text(""), number64(options.cpuFeatures)});
+  Constant *value = record({number32(abi), text(program.module), text(options.version), text(options.cpu),
+                            number32(models.size()), number32(entries.size()), number32(tests.size()),
+                            table(models, "nacre.models"), table(entries, "nacre.entries"), table(tests, "nacre.tests"),
+                            text(""), number64(options.cpuFeatures), number32(0), table({}, "nacre.trains")});
   auto *main = new GlobalVariable(module, value->getType(), /*isConstant=*/true, GlobalValue::ExternalLinkage, value,
                                   "nacre_main_module");
   main->setVisibility(GlobalValue::HiddenVisibility);

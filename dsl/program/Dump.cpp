@@ -75,6 +75,16 @@ private:
     return s + "]";
   }
 
+  std::string text(const std::vector<Subscript> &subscripts, Names &names) {
+    std::string s;
+    for (const Subscript &sub : subscripts) {
+      s += &sub == &subscripts.front() ? "" : ", ";
+      s += sub.gather ? "clamp " + text(sub.gather, names) : text(sub.affine, names);
+      s += sub.guarded ? " guarded" : "";
+    }
+    return s;
+  }
+
   std::string text(const Term *t, Names &names) {
     auto operand = [&](size_t i) { return text(t->operands[i], names); };
     switch (t->kind) {
@@ -88,13 +98,7 @@ private:
       return "(" + text(t->size, names) + ")";
     case Term::Kind::Read: {
       std::string s = "%" + std::to_string(t->tensor) + "[";
-      for (size_t i = 0; i < t->subscripts.size(); ++i) {
-        const Subscript &sub = t->subscripts[i];
-        s += i ? ", " : "";
-        s += sub.gather ? "clamp " + text(sub.gather, names) : text(sub.affine, names);
-        s += sub.guarded ? " guarded" : "";
-      }
-      return s + "]";
+      return s + text(t->subscripts, names) + "]";
     }
     case Term::Kind::Apply: {
       static const std::map<Primitive, const char *> infix = {{Primitive::Add, "+"},      {Primitive::Subtract, "-"},
@@ -160,6 +164,40 @@ private:
         for (ValueId operand : v.operands)
           out << " %" << operand;
         break;
+      case Value::Kind::Result:
+        out << "result " << v.number << " of %" << v.operands[0];
+        break;
+      case Value::Kind::Gradient:
+        out << "gradient of %" << v.operands[0] << " by %" << v.operands[1];
+        break;
+      case Value::Kind::StopGradient:
+        out << "stop gradient %" << v.operands[0];
+        break;
+      case Value::Kind::Custom:
+      case Value::Kind::Extern:
+        out << (v.kind == Value::Kind::Custom ? "custom " : "extern ") << v.name;
+        for (ValueId operand : v.operands)
+          out << " %" << operand;
+        break;
+      case Value::Kind::Scatter: {
+        Names names;
+        std::string bound = binders(v.indices, names);
+        out << "scatter into %" << v.operands[0] << " " << bound << " " << text(v.body, names) << " at ["
+            << text(v.subscripts, names) << "]";
+        break;
+      }
+      case Value::Kind::Permutation:
+      case Value::Kind::CumulativeSum:
+        out << (v.kind == Value::Kind::Permutation ? "permutation" : "cumulative sum") << " axis " << v.axis
+            << (v.reverse ? " reverse" : "") << " %" << v.operands[0];
+        break;
+      case Value::Kind::Loop: {
+        Names names;
+        out << "loop " << binders(v.indices, names) << (v.reverse ? " reverse" : "") << " carries " << v.carried;
+        for (ValueId operand : v.operands)
+          out << " %" << operand;
+        break;
+      }
       }
       if (!v.name.empty() && v.kind == Value::Kind::Equation)
         out << "  # " << v.name;
@@ -168,6 +206,10 @@ private:
       out << "\n";
       if (v.inner)
         dump(*v.inner, indent + "  ", fixed);
+      if (v.backward)
+        out << indent << " backward\n", dump(*v.backward, indent + "  ", fixed);
+      if (v.condition)
+        out << indent << " while\n", dump(*v.condition, indent + "  ", fixed);
     }
     out << indent << "results";
     for (ValueId result : body.results)

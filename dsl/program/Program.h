@@ -97,8 +97,30 @@ struct Value {
     Equation, // `indices` (one per axis, outermost first) and `body`
     Reshape,  // operands[0], row-major order kept, to `type`
     Concat,   // operands along `axis`
-    Keep      // a call of a function marked @keep: `name`, `operands`, the expanded `inner` body with one result
+    Keep,     // a call of a function marked @keep: `name`, `operands`, the expanded `inner` body with one result
+    Result,   // result `number` of operands[0], a value with several results (Loop, Custom)
+    // ---- derivatives
+    Gradient, // d operands[0] / d operands[1]: a real scalar, and a value it was computed from; shaped like the latter
+    StopGradient, // operands[0] as it is; no derivative passes through
+    Custom,       // a call of a function with a `grad` declaration: as Keep, with one or more results; `backward` has
+                  // the operands, the results and the cotangents of the results as arguments, and as results the
+                  // cotangents of the operands of real type, in order
+    Extern,       // the C function `name` on `operands` (dense, in order), one result; opaque, so without a derivative
+                  // unless a Custom is around it
+    // ---- what no equation says
+    Scatter,       // operands[0], plus `body` at `subscripts` for every point of `indices`; outside adds nothing
+    Permutation,   // i32, shaped like operands[0]: the stable order along `axis`, ascending unless `reverse`
+    CumulativeSum, // along `axis`; from the end if `reverse`
+    // ---- control
+    Loop // see below
   };
+  // A Loop runs `inner` for its counter indices[0] = 0, 1, ... extent-1 (downwards if `reverse`); the counter may stand
+  // in sizes and subscripts inside. Operands: the initial values of the `carried` variables, then what the body uses
+  // from outside; the arguments of `inner` are these, in order. Results of `inner`: the next values of the carried
+  // variables, then what it yields. `condition` (null: none) has the same arguments and one bool: the loop ends before
+  // the first round where it is false. Results, by Kind::Result: the last values of the carried variables; each yielded
+  // value stacked on a new first axis in the order of the counter; with a condition, the number of rounds as i64.
+  // The type of a Loop or Custom itself means nothing. Promises: `checkpoint`.
   Kind kind;
   TensorType type;
   const Location *location = nullptr;
@@ -110,7 +132,10 @@ struct Value {
   const Term *body = nullptr;
   std::vector<ValueId> operands;
   uint32_t axis = 0;
-  std::unique_ptr<Body> inner;
+  bool reverse = false;
+  uint32_t carried = 0;
+  std::vector<Subscript> subscripts; // of a Scatter
+  std::unique_ptr<Body> inner, backward, condition;
   std::vector<std::string> promises; // attributes on the statement, such as "fuse(conv)"
 };
 
@@ -141,6 +166,7 @@ struct Model {
   std::string name;
   std::string documentation;
   bool ofTest = false;         // the layers that one test uses itself: no file, no C interface
+  bool ofTrain = false;        // state of an optimiser or of metrics: no file of its own, no C interface
   std::vector<Weight> weights; // in the order of the source, depth first
   std::string weightsFile;     // of `load`, relative to the model file; empty: none
   bool fileOptional = false;
@@ -180,6 +206,11 @@ struct Field {
   std::string codec; // `npy` unless @read/@write says: `png`
   Span span;
 };
+/// What a call leaves in a tensor of a model. All reads of the call have seen the old value.
+struct Store {
+  uint32_t model = 0, weight = 0;
+  ValueId value = 0;
+};
 struct Entry {
   std::string name, documentation;
   std::vector<DimensionName> dimensions;
@@ -187,7 +218,8 @@ struct Entry {
   std::vector<Guard> guards;
   std::vector<SubscriptCheck> subscriptChecks;
   Body body;                    // results in the order of `results`
-  std::vector<uint32_t> models; // positions in Program::models that the body reads
+  std::vector<Store> stores;    // in functions of `train` only
+  std::vector<uint32_t> models; // positions in Program::models that the body reads or writes
   bool hasSeed = false;
   Span span;
 };
@@ -217,12 +249,82 @@ struct LayerRow {
   Span span;
 };
 
+// ---- data and training
+// -----------------------------------------------------------------------------------------------
+/// A setting whose value is known at compile time, for the runtime: `ratio = [0.8, 0.2]`.
+struct Option {
+  enum class Form : uint8_t { Number, Text, Numbers, Texts } form = Form::Number; // a bool is the number 0 or 1
+  std::string name;
+  double number = 0;
+  std::string text;
+  std::vector<double> numbers;
+  std::vector<std::string> texts;
+  Span span;
+};
+/// One use of a `data` declaration, `digits["train"]`: a reader and what happens to each sample. A chain of `from`
+/// is one Data: the maps (and augmentations) are composed.
+struct Data {
+  std::string name;            // digits
+  std::string title;           // digits["train"]
+  std::string reader;          // csv npy idx image_folder ...
+  std::vector<Option> options; // of the reader
+  // Positions in Program::functions. Arguments of `map`: the fields that the reader gives for one sample (their
+  // names and types tell the reader what is wanted), then `seed: u64`; results: the fields of the sample, static.
+  // `augment`: those fields and `seed: u64` in, the same fields out; only in training.
+  uint32_t map = 0;
+  std::optional<uint32_t> augment;
+  // "sampler" (text: balanced | weighted), "sampler.field" (text), "sampler.weights" (numbers), "shard" ...
+  std::vector<Option> sampling;
+  Span span;
+};
+/// A `train` block. Functions are positions in Program::functions; unless said, their arguments are the fields of a
+/// batch (each with a leading axis; none without data), the fields of `shared` data (whole), then `seed: u64` (made
+/// from the run's seed and the iteration), `iteration: i64` (from 0), `epoch: i64` (from 0).
+struct Train {
+  std::string name, documentation;
+  std::vector<uint32_t> models;      // positions in Program::models; the trained ones first
+  uint32_t trained = 0;              // how many are trained
+  std::optional<uint32_t> optimizer; // model with the optimiser's state, `fc1.weight.m`; with `accumulate`, also the
+                                     // sums `fc1.weight.gradient`
+  std::optional<uint32_t> metrics;   // model with the state of the metrics, `accuracy.seen`; reset before each pass
+  // One iteration on a whole batch (static first axis, `batch`): stores parameters, states, optimiser. Results: `loss`
+  // first if there is one; then scalars to log: `learning_rate`, `gradient_norm` (with clip), the record of a `step`
+  // block. Where the loss is not finite the stores keep the old values.
+  uint32_t step = 0;
+  std::optional<uint32_t>
+      accumulate;                // the first batches of an iteration with `accumulate: k`: adds gradients; same results
+  std::optional<uint32_t> begin; // once, before the first iteration; no batch
+  // On 1 .. batch samples (dynamic first axis `n`), nothing trains: results `loss` (mean over the n), then the metrics
+  // that have no `result()`; stores metrics.
+  std::optional<uint32_t> evaluate;
+  std::optional<uint32_t>
+      summary;                  // no arguments; the metrics that have a `result()`, `accuracy` or `fair.gap`; any shape
+  std::optional<uint32_t> show; // `show(r): (..)`: as evaluate, results are drawn in the report (first axis n)
+  // As step, without stores: one result, i32 flags, 1 where the value (weight, argument, layer result, loss) of the
+  // same row of `probes` holds a NaN or infinity.
+  std::optional<uint32_t> probe;
+  std::vector<std::string> probes;        // "fc1: Linear at digits.nacre:5:20"
+  std::optional<uint32_t> data, validate; // positions in Program::data
+  std::vector<uint32_t> shared;           // likewise
+  // batch epochs steps seed accumulate after early_stop.patience early_stop.on early_stop.mode checkpoint.best
+  // checkpoint.by checkpoint.mode checkpoint.every checkpoint.path resume.path resume.optional folds folds.seed
+  // folds.stratify precision ...: one row per setting in TrainSettings.def.
+  std::vector<Option> options;
+  // Constants that `sweep` varies, one Option each (Numbers or Texts); "sweep" (text: grid | random), "sweep.best",
+  // "sweep.mode", "sweep.trials" (number).
+  std::vector<Option> sweep;
+  Span span;
+};
+
 struct Program {
   std::string module; // last part of `module a.b`, else the file's stem
   const SourceFile *file = nullptr;
   std::vector<Model> models;
   std::vector<Entry> entries;
   std::vector<Test> tests;
+  std::vector<Entry> functions; // of data and train blocks, `fit.step`: called by the runtime only
+  std::vector<Data> data;
+  std::vector<Train> trains;
   std::vector<LayerRow> layers;
   // Storage for what the lists point at; addresses are stable.
   std::deque<Term> terms;

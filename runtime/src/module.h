@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NACRE_ABI 1
+#define NACRE_ABI 2
 
 typedef struct nacre_weight_info {
   const char *path; /* encoder.layer.0.fc1.weight */
@@ -79,7 +79,9 @@ typedef struct nacre_entry_info {
   void (*limits)(const int64_t *dims, int64_t *out);
   /* Bytes of workspace, 64-byte aligned (nacre_entry_invoke aligns what its caller gives). */
   uint64_t (*workspace)(const int64_t *dims);
-  /* `tensors[m]`: for model m of `models`, its weights and, in the last place, its prepared block. Never fails. */
+  /* `tensors[m]`: for model m of `models`, its weights and, in the last place, its prepared block. Never fails. A
+     function of a train block writes weights in place: it is given memory that may be written, and no prepared block
+     (it packs what it needs itself, since weights change with every call). */
   void (*call)(const void *const *const *tensors, const int64_t *dims, const void *const *arguments,
                void *const *results, void *workspace);
 } nacre_entry_info;
@@ -100,6 +102,42 @@ typedef struct nacre_test_info {
   nacre_entry_info entry; /* no arguments; weights are initialised from the seed */
 } nacre_test_info;
 
+/* ---- data and training: rows as in dsl/program/Program.h (Option, Data, Train), which says what each means ----- */
+typedef enum nacre_option_form { NACRE_NUMBER, NACRE_TEXT, NACRE_NUMBERS, NACRE_TEXTS } nacre_option_form;
+typedef struct nacre_option {
+  const char *name;
+  int32_t form, count; /* nacre_option_form; length of a list */
+  double number;
+  const char *text;
+  const double *numbers;
+  const char *const *texts;
+} nacre_option;
+
+typedef struct nacre_data_info {
+  const char *name, *title, *reader;
+  int32_t option_count, sampling_count;
+  const nacre_option *options, *sampling;
+  const nacre_entry_info *map;
+  const nacre_entry_info *augment; /* or null */
+  const char *place;               /* file:line:column */
+} nacre_data_info;
+
+typedef struct nacre_train_info {
+  const char *name, *documentation;
+  int32_t model_count, trained_count;
+  const int32_t *models;      /* positions in nacre_module_info.models */
+  int32_t optimizer, metrics; /* likewise, or -1 */
+  const nacre_entry_info *step, *accumulate, *begin, *evaluate, *summary, *show, *probe; /* all but step may be null */
+  int32_t probe_count;
+  const char *const *probes;
+  const nacre_data_info *data, *validate; /* or null */
+  int32_t shared_count;
+  const nacre_data_info *const *shared;
+  int32_t option_count, sweep_count;
+  const nacre_option *options, *sweep;
+  const char *place;
+} nacre_train_info;
+
 typedef struct nacre_module_info {
   uint32_t abi;
   const char *name, *version; /* module name; version of the compiler that made it */
@@ -110,6 +148,8 @@ typedef struct nacre_module_info {
   const nacre_test_info *const *tests;
   const char *documentation;
   uint64_t cpu_features;
+  int32_t train_count;
+  const nacre_train_info *const *trains;
 } nacre_module_info;
 
 /* The executable's own module; defined by the generated object of an executable. */

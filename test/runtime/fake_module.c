@@ -241,4 +241,4 @@ static const nacre_model_info *const models[] = {&fake_net};
 static const nacre_entry_info *const entries[] = {&fake_predict, &fake_lookup, &fake_picture};
 static const nacre_test_info *const tests[] = {&fake_test};
 const nacre_module_info nacre_main_module = {
-    NACRE_ABI, "fake", "0.1.0", "x86-64", 1, 3, 1, models, entries, tests, "A module written by hand.", 0};
+    NACRE_ABI, "fake", "0.1.0", "x86-64", 1, 3, 1, models, entries, tests, "A module written by hand.", 0, 0, NULL};

@@ -1,0 +1,68 @@
+// What moves elements by computed places: scatter, order, running sums, foreign functions.
+#ifndef NACRE_MOVEMENT
+#define NACRE_MOVEMENT
+include "dialect/Op.td"
+
+def Nacre_ScatterOp : Nacre_Op<"scatter", [Pure, AttrSizedOperandSegments, SingleBlock]> {
+  let summary = "a tensor, plus a value at computed subscripts for every point of a box";
+  let description = [{
+    ```
+    dw[ids[b], k] += dy[b, k]
+
+    %r = nacre.scatter %dw extents<()[] -> (32, 64)> reads (%dy : tensor<32x64xf32> at (b, k) -> (b, k), ...) {
+    ^bb0(%g: f32, %row: i32):
+      %i = nacre.cast %row : i32 to i64
+      %k = nacre.index (b, k) -> k
+      nacre.scatter_yield %g at [%i, %k] : f32
+    } : tensor<1000x64xf32>
+    ```
+    The box, the reads and the body are those of `nacre.equation` without a reduction. Points add in row-major order of the box (the
+    result never depends on threads); a point outside the tensor adds nothing. `injective`: no two points meet.
+  }];
+  let arguments = (ins Nacre_Tensor:$init, Variadic<Nacre_Tensor>:$inputs, Variadic<Index>:$sizes,
+                       AffineMapAttr:$extents, AffineMapArrayAttr:$maps, UnitAttr:$injective);
+  let results = (outs Nacre_Tensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $init (`injective` $injective^)? `extents` `` custom<BareMap>($extents) (`[` $sizes^ `]`)?
+    custom<Reads>($inputs, type($inputs), $maps) $body attr-dict `:` type($init) `to` type($result)
+  }];
+}
+
+def Nacre_ScatterYieldOp : Nacre_Op<"scatter_yield", [Pure, Terminator, ReturnLike, ParentOneOf<["ScatterOp"]>]> {
+  let summary = "ends the body of a scatter: what is added, and where";
+  let arguments = (ins AnyType:$value, Variadic<I64>:$subscripts);
+  let assemblyFormat = "$value `at` `[` $subscripts `]` attr-dict `:` type($value)";
+}
+
+def Nacre_PermutationOp : Nacre_Op<"permutation", [Pure]> {
+  let summary = "the stable order of each line along one axis: subscripts as i32; a NaN comes last";
+  let arguments = (ins Nacre_Tensor:$operand, I64Attr:$axis, UnitAttr:$descending);
+  let results = (outs Nacre_Tensor:$result);
+  let assemblyFormat = "$operand `axis` $axis (`descending` $descending^)? attr-dict `:` type($operand) `to` type($result)";
+}
+
+def Nacre_CumulativeSumOp : Nacre_Op<"cumulative_sum", [Pure, AllTypesMatch<["operand", "result"]>]> {
+  let summary = "running sums along one axis, from the end if `reverse`";
+  let arguments = (ins Nacre_Tensor:$operand, I64Attr:$axis, UnitAttr:$reverse);
+  let results = (outs Nacre_Tensor:$result);
+  let assemblyFormat = "$operand `axis` $axis (`reverse` $reverse^)? attr-dict `:` type($operand)";
+}
+
+def Nacre_ExternOp : Nacre_Op<"extern", [AttrSizedOperandSegments, HasExtents]> {
+  let summary = "a C function: dense row-major inputs, dense result";
+  let description = [{
+    Called as `void symbol(const void *const *inputs, const int64_t *const *extents, void *result)`: `extents[i]` are the extents of input i;
+    after the inputs, those of the result.
+  }];
+  let arguments = (ins StrAttr:$symbol, Variadic<Nacre_Tensor>:$inputs, Variadic<Index>:$sizes, AffineMapAttr:$extents);
+  let results = (outs Nacre_Tensor:$result);
+  let assemblyFormat = [{
+    $symbol `(` ($inputs^ `:` type($inputs))? `)` `extents` `` custom<BareMap>($extents) (`[` $sizes^ `]`)? attr-dict `:` type($result)
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::AffineMap extentsMap() { return getExtents(); }
+    ::mlir::ValueRange extentsSymbols() { return getSizes(); }
+  }];
+}
+#endif
