@@ -73,7 +73,7 @@ static void test_lookup(void) {
     EXPECT(out[0] == -1 && strstr(nacre_last_error(), "element 2 of `ids`"));
   }
   nacre_entry_info other = fake_lookup;
-  other.abi = 2;
+  other.abi = NACRE_ABI + 1;
   EXPECT_ERROR(nacre_entry_invoke(&other, NULL, dims, arguments, results, NULL) == NACRE_ERROR_VERSION,
                "build it again");
 }
