@@ -303,6 +303,14 @@ private:
                                 const std::vector<std::string> &parameters, size_t required, Span);
   size_t axisNumber(const Argument &, size_t rank, Ref tensor);
 
+  // ---- data (Data.cpp)
+  struct DataUse {
+    uint32_t number = 0;  // in Program::data
+    Ref record = nullptr; // of one sample: tensor types with known extents, in the order of the fields
+  };
+  /// `digits["train"]`, `mlp.digits[split] |> take(100)`: its row, made when it is first met. Throws Problem or Quiet.
+  DataUse dataUse(const ast::Expr *, Scope *);
+
   // ---- making entities
   Entity &make(Entity::Kind kind) { return checker.make(kind); }
   Ref integer(Polynomial);
