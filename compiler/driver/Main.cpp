@@ -103,6 +103,9 @@ private:
                                 "or a name that LLVM knows (default: ") +
                         cpu + ")")
         ->type_name("NAME");
+    sub->add_option("--real", options.real, "the type that `real` stands for: f32 or f64 (default: f32)")
+        ->check(CLI::IsMember({"f32", "f64"}).description(""))
+        ->type_name("TYPE");
     sub->add_flag("--reference", options.reference, "the plain lowering: slow, and the measure of the fast one");
   }
 
@@ -189,7 +192,7 @@ private:
   void splitRun(std::vector<std::string> &words) {
     if (words.empty() || words[0] != "run")
       return;
-    static const std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics"};
+    static const std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics", "--real"};
     std::vector<std::string> mine{"run"};
     bool file = false;
     for (size_t i = 1; i < words.size(); ++i) {

@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> settings; // --set
 
   // build, run, test, show, inspect
+  std::string real; // --real; empty: f32
   std::string output;               // -o
   std::vector<std::string> emit;    // --emit
   std::string cpu;                  // --cpu; empty: the command's own default

@@ -35,10 +35,11 @@ static const std::string_view Reducers[] = {"sum", "prod",   "mean",   "max", "m
                                             "any", "argmax", "argmin", "all", "logsumexp"};
 static const std::string_view Others[] = {"reshape", "concat", "stack",     "unstack", "split", "fill",   "uniform",
                                           "normal",  "iota",   "shape",     "size",    "len",   "select", "clamp",
-                                          "append",  "zip",    "enumerate", "assert",  "seed"};
+                                          "append",  "zip",    "enumerate", "assert",  "seed",  "grad",
+                                          "stop_grad", "gradcheck"};
 // Part of the language, refused where an entry or a test reaches them.
-static const std::string_view NotYet[] = {"topk",      "sort",       "cumsum",    "grad",    "stop_grad", "print",
-                                          "gradcheck", "bernoulli",  "sample",    "weights", "named",     "matches",
+static const std::string_view NotYet[] = {"topk",      "sort",       "cumsum",    "print",
+                                          "bernoulli",  "sample",    "weights", "named",     "matches",
                                           "together",  "load_image", "all_sum",   "rank",    "ranks",     "update",
                                           "minimise",  "bpe",        "wordpiece", "char"};
 
@@ -546,8 +547,13 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
     seed = emit.integer(Scalar::U64, *value);
     return checker.bad;
   }
-  if (name == "stop_grad" && args.size() == 1)
-    return args[0].value; // without derivatives, the identity
+  if (name == "grad")
+    return gradientCall(args, span);
+  if (name == "stop_grad")
+    return stopGradient(arrange(name, args, {"x"}, 1, span)[0].value, span);
+  if (name == "gradcheck")
+    fail(Kind::MisplacedStatement, "`gradcheck` is what a test expects", {{span, ""}},
+         "write `expect gradcheck(f, x)`");
   if (name == "topk" && modular && hyper.size() == 1 && isInteger(hyper[0].second) && args.size() == 1) {
     auto shape = shapeOf(args[0].value);
     if (!shape || shape->axes.empty() || shape->axes.back().group)

@@ -156,7 +156,11 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
         Ref value = bound.given[p.name.text].value;
         if (isPlain(p.type, "int") && isInteger(value))
           continue;
-        inner->bind(p.name.text, p.type ? adapt(value, typeValue(p.type, bound.scope)) : value);
+        if (p.type)
+          value = adapt(value, typeValue(p.type, bound.scope));
+        if ((isInteger(value) || value->kind == Entity::Kind::Real) && differentiatedBy(s, p.name.text))
+          value = whole(value, span);
+        inner->bind(p.name.text, value);
       }
       body(s, inner);
       result = frame->returned;

@@ -41,8 +41,11 @@ void Walker::expectStatement(const ast::ExpectStmt *s, Scope *inner) {
   e.text = std::string(s->condition->span.text());
   e.span = s->span;
   auto *close = as<ast::BinaryExpr>(s->condition);
-  if (close && close->op == ast::BinaryOp::Close) {
-    e.tolerance = 1e-5;
+  auto *check = as<ast::CallExpr>(s->condition);
+  auto *callee = check ? as<ast::IdentifierExpr>(check->callee) : nullptr;
+  bool differences = callee && callee->name == "gradcheck";
+  if (differences || (close && close->op == ast::BinaryOp::Close)) {
+    e.tolerance = differences ? gradientTolerance() : 1e-5;
     if (s->tolerance) {
       Ref tolerance = evaluate(s->tolerance, inner);
       if (tolerance->kind == Entity::Kind::Real)
@@ -52,8 +55,13 @@ void Walker::expectStatement(const ast::ExpectStmt *s, Scope *inner) {
       else
         fail(Kind::NotCompileTime, "the tolerance must be known at compile time", {{s->tolerance->span, ""}});
     }
-    Ref a = evaluate(close->lhs, inner), b = evaluate(close->rhs, inner);
-    Ref deviation = closeTo(a, b, close->lhs->span, close->rhs->span, s->span);
+    Ref deviation = nullptr;
+    if (differences) {
+      deviation = gradientDeviation(check, inner);
+    } else {
+      Ref a = evaluate(close->lhs, inner), b = evaluate(close->rhs, inner);
+      deviation = closeTo(a, b, close->lhs->span, close->rhs->span, s->span);
+    }
     ValueId id = valueOf(deviation, s->span);
     e.deviation = uint32_t(test->body.results.size());
     test->body.results.push_back(id);

@@ -76,6 +76,11 @@ struct Clause {
   Ref plain = nullptr; // Plain: a condition on something else than sizes
 };
 
+class TrainBlock;
+
+/// What of a train block is being expanded, which decides what may be written and whether `training` holds.
+enum class TrainPhase : uint8_t { Loss, Step, Begin, Metrics, Summary };
+
 class Walker {
 public:
   Walker(Checker &checker, const ast::Decl *decl, const FileScope *file, bool modular);
@@ -94,6 +99,8 @@ public:
 
 private:
   friend class Checker;
+  friend class DataExpansion;
+  friend class TrainBlock;
   // ---- obligations and reports (Walker.cpp)
   using Maker = std::function<Diagnostic(const std::string &example)>;
   [[noreturn]] void fail(Kind, std::string headline, std::vector<Label>, std::string hint = "");
@@ -183,6 +190,17 @@ private:
   Ref emitWeight(Instance &, const std::string &name, Span);
   std::unique_ptr<Body> initialBody(const ast::Expr *, const TensorType &, Element, Scope *, const std::string &path);
   Ref applyInitialiser(const ast::Expr *, Ref target, Scope *);
+
+  // ---- writing weights (Stores.cpp)
+  using WeightKey = std::pair<uint32_t, uint32_t>; // position in Checker::models, order of creation there
+  ValueId currentWeight(WeightKey, Span, const std::string &name);
+  ValueId oldWeight(WeightKey, Span, const std::string &name);
+  void writeWeight(WeightKey, Ref value, Span);
+  std::optional<std::pair<Instance *, std::string>> weightTarget(const ast::Expr *, Scope *);
+  void store(const ast::UpdateStmt *, Scope *);
+  bool training() const;
+  /// After a branch on a run-time condition: what was written in one of the two is chosen.
+  void chooseWritten(Ref condition, std::map<WeightKey, ValueId> then, Span);
   void bindInstanceDimensions(Instance &, Bound &, Span);
 
   // ---- statements (Statements.cpp, Branches.cpp, Expect.cpp)
@@ -311,6 +329,16 @@ private:
   /// `digits["train"]`, `mlp.digits[split] |> take(100)`: its row, made when it is first met. Throws Problem or Quiet.
   DataUse dataUse(const ast::Expr *, Scope *);
 
+  // ---- derivatives (Gradients.cpp)
+  /// d scalar / d `by`, a value of the body being filled; `bySpan` is what the source calls it.
+  Ref gradientOf(Ref scalar, ValueId by, Span span, Span bySpan);
+  Ref gradientBy(Ref scalar, Ref by, Span, Span bySpan);
+  Ref gradientCall(const std::vector<Argument> &, Span);
+  Ref stopGradient(Ref, Span);
+  static bool differentiatedBy(const Signature &, const std::string &name);
+  Ref gradientDeviation(const ast::CallExpr *, Scope *);
+  double gradientTolerance() const;
+
   // ---- making entities
   Entity &make(Entity::Kind kind) { return checker.make(kind); }
   Ref integer(Polynomial);
@@ -345,6 +373,10 @@ private:
   Modular *info = nullptr;
   Entry *entry = nullptr;
   Test *test = nullptr;
+  TrainBlock *train = nullptr;
+  TrainPhase phase = TrainPhase::Loss;
+  std::string fieldLabel; // of the metric being evaluated: labels its layer
+  std::map<WeightKey, ValueId> writes; // what `<-` has left in each weight so far
   const Term *seed = nullptr;
   std::map<std::string, uint32_t> ordinals; // draws so far, by path
   std::optional<std::string> drawPath;      // of an initialiser: the path of its weight

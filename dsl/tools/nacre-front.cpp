@@ -1,6 +1,6 @@
 // The front end alone, without the compiler behind it:
 //   nacre-front check|fmt|ast|checked FILE..   nacre-front explain [KIND..]
-//   --diagnostics=text|line|json   --library=DIR   --set=NAME=VALUE
+//   --diagnostics=text|line|json   --library=DIR   --set=NAME=VALUE   --real=f64
 #include "diagnostics/Diagnostic.h"
 #include "syntax/Parse.h"
 #include <cstdio>
@@ -18,12 +18,13 @@ struct Command {
   std::vector<std::string> arguments, libraries;
   std::vector<std::pair<std::string, std::string>> settings;
   DiagnosticFormat format = DiagnosticFormat::Text;
+  bool doubles = false; // `real` is f64
 };
 
 [[noreturn]] void refuse(const std::string &problem) {
   std::cerr << "nacre-front: " << problem
             << "\nusage: nacre-front check|fmt|ast|checked|explain [--diagnostics=text|line|json] [--library=DIR] "
-               "[--set=NAME=VALUE] FILE..\n";
+               "[--set=NAME=VALUE] [--real=f64] FILE..\n";
   exit(2);
 }
 
@@ -42,6 +43,8 @@ Command read(int argc, char **argv) {
       command.libraries.push_back(value("--library="));
     else if (word.starts_with("--set=") && word.find('=', 6) != std::string::npos)
       command.settings.push_back({word.substr(6, word.find('=', 6) - 6), word.substr(word.find('=', 6) + 1)});
+    else if (word == "--real=f64")
+      command.doubles = true;
     else if (word.starts_with("-"))
       refuse("unknown option " + word);
     else if (command.verb.empty())
@@ -72,6 +75,7 @@ void process(const Command &command, const std::string &path, SourceManager &sou
     CheckOptions options;
     options.libraryPaths = command.libraries;
     options.settings = command.settings;
+    options.real = command.doubles ? Scalar::F64 : Scalar::F32;
     auto program = check(sources, path, options, diagnostics);
     if (program && command.verb == "checked")
       std::cout << dump(*program);
