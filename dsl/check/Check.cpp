@@ -221,11 +221,8 @@ void Checker::checkModular() {
       case ast::DeclKind::Train:
         walker.notSupported("`train`", decl->name.span);
         break;
-      case ast::DeclKind::Data:
-        walker.notSupported("`data`", decl->name.span);
-        break;
       default:
-        break; // entries and tests are expanded later; `grad` says nothing about them
+        break; // entries, tests and data are expanded later; `grad` says nothing about them
       }
     } catch (Problem &p) {
       walker.report(std::move(p.diagnostic));
@@ -255,6 +252,9 @@ void Checker::expand() {
       walker.expandTest(test, made);
     }
   }
+  for (const ast::Decl *decl : main->tree->declarations)
+    if (auto *data = as<ast::DataDecl>(decl))
+      Walker(*this, data, main, false).checkUnusedData(data);
 }
 
 std::unique_ptr<Program> Checker::check(const std::string &path) {

@@ -54,6 +54,11 @@ public:
   std::map<const Atom *, Span> indexPlaces; // where an index was bound, for messages
   Ref bad;
   size_t work = 0; // calls and rounds so far
+  struct DataRow {
+    uint32_t number = 0; // in Program::data
+    Ref record = nullptr; // null: in error, and reported
+  };
+  std::map<std::pair<const ast::Decl *, std::string>, DataRow> dataRows; // by declaration and title
 
 private:
   void checkModular();

@@ -76,8 +76,9 @@ Ref Walker::global(const Global &found, const std::string &name, Span span) {
     return &e;
   }
   case ast::DeclKind::Data:
-    notSupported("reading `data` outside `train`", span);
-    break;
+    fail(Kind::NotAValue, "`" + name + "` is data: samples in files, and no value",
+         {{span, ""}, {found.decl->name.span, "declared here"}},
+         "a train block reads it (`data: " + name + "`), and so does another data (`from(r): " + name + "`)");
   default:
     break;
   }

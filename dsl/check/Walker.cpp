@@ -23,6 +23,8 @@ Signature signatureOf(const ast::Decl *decl) {
   } else if (auto *e = ast::as<ast::EntryDecl>(decl)) {
     s.parameters = &e->parameters, s.result = e->result, s.where = &e->where;
     s.body = e->body, s.expression = e->expression;
+  } else if (auto *d = ast::as<ast::DataDecl>(decl)) {
+    s.compileTime = &d->compileTime, s.result = d->type;
   }
   return s;
 }

@@ -328,6 +328,7 @@ private:
   };
   /// `digits["train"]`, `mlp.digits[split] |> take(100)`: its row, made when it is first met. Throws Problem or Quiet.
   DataUse dataUse(const ast::Expr *, Scope *);
+  void checkUnusedData(const ast::DataDecl *);
 
   // ---- derivatives (Gradients.cpp)
   /// d scalar / d `by`, a value of the body being filled; `bySpan` is what the source calls it.

@@ -41,6 +41,10 @@ public:
       dump(entry);
     for (const Test &test : program.tests)
       dump(test);
+    for (const Data &data : program.data)
+      dump(data);
+    for (const Entry &function : program.functions)
+      dump(function, "function");
     return out.str();
   }
 
@@ -245,8 +249,46 @@ private:
           << "\n";
   }
 
-  void dump(const Entry &entry) {
-    out << "\nentry " << entry.name << "\n";
+  static std::string text(const Option &option) {
+    auto decimal = [](double x) {
+      std::ostringstream shown;
+      shown.precision(17);
+      shown << x;
+      return shown.str();
+    };
+    std::string list;
+    switch (option.form) {
+    case Option::Form::Number:
+      return option.name + " = " + decimal(option.number);
+    case Option::Form::Text:
+      return option.name + " = " + quoted(option.text);
+    case Option::Form::Numbers:
+      for (double x : option.numbers)
+        list += (list.empty() ? "" : ", ") + decimal(x);
+      break;
+    case Option::Form::Texts:
+      for (const std::string &x : option.texts)
+        list += (list.empty() ? "" : ", ") + quoted(x);
+      break;
+    }
+    return option.name + " = [" + list + "]";
+  }
+
+  void dump(const Data &data) {
+    out << "\ndata " << data.title << "\n  reader " << data.reader << "\n";
+    for (const Option &option : data.options)
+      out << "  option " << text(option) << "\n";
+    out << "  map " << program.functions[data.map].name << "\n";
+    if (data.beforeAugment)
+      out << "  before augment " << program.functions[*data.beforeAugment].name << "\n";
+    if (data.augment)
+      out << "  augment " << program.functions[*data.augment].name << "\n";
+    for (const Option &option : data.sampling)
+      out << "  sampling " << text(option) << "\n";
+  }
+
+  void dump(const Entry &entry, const char *word = "entry") {
+    out << "\n" << word << " " << entry.name << "\n";
     for (const DimensionName &d : entry.dimensions) {
       out << "  dimension " << d.name << " >= " << d.lower;
       if (d.upper)
