@@ -8,6 +8,7 @@
 #include "llvm/Support/Path.h"
 #include <chrono>
 #include <cstdio>
+#include <set>
 
 using namespace llvm;
 
@@ -16,13 +17,19 @@ namespace {
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-bool usesPng(const Program &program) {
+/// The codecs of pictures that a product opens: those of the arguments and results of a program's entries, and all of
+/// them where a reader of data finds pictures.
+std::vector<std::string> codecsOf(const Program &program, bool executable) {
+  std::set<std::string> codecs;
   for (const Entry &entry : program.entries)
     for (const auto *fields : {&entry.arguments, &entry.results})
       for (const Field &field : *fields)
-        if (field.codec == "png")
-          return true;
-  return false;
+        if (executable && !field.codec.empty() && field.codec != "npy")
+          codecs.insert(field.codec);
+  for (const Data &data : program.data)
+    if (!program.trains.empty() && data.reader.starts_with("image"))
+      codecs.insert({"png", "jpeg"});
+  return {codecs.begin(), codecs.end()};
 }
 
 std::string unknownCodec(const Program &program) {
@@ -111,7 +118,8 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   std::string object = scratch.path(program.module + ".o");
   if (std::string problem = writeFile(object, result.output); !problem.empty())
     return problem;
-  LinkOptions link{installation().runtime, executable && usesPng(program), product.options.strip};
+  LinkOptions link{installation().runtime, codecsOf(program, executable), !program.trains.empty(),
+                   product.options.strip};
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);

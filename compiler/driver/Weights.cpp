@@ -84,7 +84,7 @@ std::string unknownModel(const Program &program, const Options &options) {
     size_t equals = word.find('=');
     bool known = equals == std::string::npos;
     for (const Model &model : program.models)
-      known |= word.substr(0, equals) == model.name;
+      known |= !model.ofTrain && word.substr(0, equals) == model.name;
     if (!known)
       return "--weights " + word + ": there is no model `" + word.substr(0, equals) + "`";
   }
@@ -99,6 +99,10 @@ std::string findWeights(const Program &program, const Options &options, bool abs
     return problem;
   for (const Model &model : program.models) {
     WeightsSource source;
+    if (model.ofTrain) { // optimisers and metrics start with their initialisers
+      out.push_back(source);
+      continue;
+    }
     std::string named = namedFile(options, model.name), found = named;
     if (named.empty() && !model.weightsFile.empty())
       found = besideModel(program, model.weightsFile);

@@ -1,8 +1,8 @@
 // The tables of runtime/src/module.h as constants. Field orders here and there must agree; test/runtime holds them
 // together by running what comes out.
-#include "target/Descriptor.h"
 #include "target/Interface.h"
 #include "target/Sizes.h"
+#include "target/Tables.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -16,84 +16,6 @@ namespace {
 constexpr uint32_t abi = 2;                                 // NACRE_ABI
 constexpr size_t maximalExtents = 1024, maximalModels = 64; // NACRE_MAX_EXTENTS, NACRE_MAX_MODELS
 
-class DescriptorBuilder {
-public:
-  DescriptorBuilder(Module &module, const Program &program, const std::vector<ModelFacts> &facts,
-                    const DescriptorOptions &options)
-      : module(module), context(module.getContext()), program(program), facts(facts), options(options),
-        pointer(PointerType::getUnqual(context)), i32(Type::getInt32Ty(context)), i64(Type::getInt64Ty(context)) {}
-
-  std::string build();
-
-private:
-  // ---- constants
-  Constant *number32(int64_t value) { return ConstantInt::getSigned(i32, value); }
-  Constant *number64(uint64_t value) { return ConstantInt::get(i64, value); }
-  Constant *null() { return ConstantPointerNull::get(pointer); }
-  Constant *record(ArrayRef<Constant *> fields) { return ConstantStruct::getAnon(context, fields); }
-  Constant *text(StringRef value) {
-    auto [place, isNew] = texts.try_emplace(value, nullptr);
-    if (isNew) {
-      Constant *bytes = ConstantDataArray::getString(context, value, /*AddNull=*/true);
-      place->second = constant(bytes, "nacre.text");
-      place->second->setAlignment(Align(1));
-    }
-    return place->second;
-  }
-  GlobalVariable *constant(Constant *value, const Twine &name) {
-    auto *global =
-        new GlobalVariable(module, value->getType(), /*isConstant=*/true, GlobalValue::PrivateLinkage, value, name);
-    global->setUnnamedAddr(GlobalValue::UnnamedAddr::Global);
-    return global;
-  }
-  /// A table of records (at least one place, so that no pointer is null).
-  Constant *table(ArrayRef<Constant *> rows, const Twine &name) {
-    if (rows.empty())
-      return constant(number64(0), name);
-    return constant(ConstantArray::get(ArrayType::get(rows[0]->getType(), rows.size()), rows), name);
-  }
-  Constant *symbol(const std::string &name, FunctionType *type) {
-    FunctionCallee callee = module.getOrInsertFunction(name, type);
-    return cast<Constant>(callee.getCallee());
-  }
-  std::string refuse(std::string why) {
-    if (problem.empty())
-      problem = std::move(why);
-    return problem;
-  }
-
-  // ---- what the lowering emitted
-  FunctionType *callType() {
-    return FunctionType::get(Type::getVoidTy(context), {pointer, pointer, pointer, pointer, pointer}, false);
-  }
-  FunctionType *workspaceType() { return FunctionType::get(i64, {pointer}, false); }
-
-  // ---- tables
-  GlobalVariable *modelTable(uint32_t number);
-  Constant *weightTable(const Model &model);
-  Constant *embedded(const Model &model, const WeightsSource &source);
-  Constant *fieldTable(const std::vector<Field> &fields, const Twine &name);
-  Constant *entryRecord(const Entry &entry, const std::string &symbolName);
-  Constant *testRecord(const Test &test, size_t number);
-  void mainModule(ArrayRef<Constant *> models, ArrayRef<Constant *> entries);
-
-  // ---- functions of sizes
-  template <typename Emit> Function *sizeFunction(Type *result, const Twine &name, Emit emit);
-  Function *extentsFunction(const Entry &entry, const std::string &symbolName);
-  Function *guardFunction(const Entry &entry, const std::string &symbolName);
-  Function *limitsFunction(const Entry &entry, const std::string &symbolName);
-
-  Module &module;
-  LLVMContext &context;
-  const Program &program;
-  const std::vector<ModelFacts> &facts;
-  const DescriptorOptions &options;
-  PointerType *pointer;
-  IntegerType *i32, *i64;
-  StringMap<GlobalVariable *> texts;
-  std::string problem;
-};
-
 std::string shapeText(const TensorType &type) {
   if (type.extents.empty())
     return "";
@@ -101,6 +23,15 @@ std::string shapeText(const TensorType &type) {
   for (size_t i = 0; i < type.extents.size(); ++i)
     text += (i ? ", " : "") + type.extents[i].text();
   return text + "]";
+}
+
+} // namespace
+
+std::string placeOf(Span span) {
+  if (!span)
+    return "?";
+  Position position = span.file->position(span.begin);
+  return span.file->path() + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
 }
 
 // ---- models --------------------------------------------------------------------------------------------------------
@@ -276,13 +207,6 @@ Constant *DescriptorBuilder::entryRecord(const Entry &entry, const std::string &
                  symbol(symbolName + "__call", callType())});
 }
 
-std::string placeOf(Span span) {
-  if (!span)
-    return "?";
-  Position position = span.file->position(span.begin);
-  return span.file->path() + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
-}
-
 /// A test is an entry without arguments whose results are the conditions and deviations.
 Constant *DescriptorBuilder::testRecord(const Test &test, size_t number) {
   std::vector<Constant *> expects;
@@ -307,18 +231,17 @@ Constant *DescriptorBuilder::testRecord(const Test &test, size_t number) {
 
 // ---- the module ----------------------------------------------------------------------------------------------------
 
-void DescriptorBuilder::mainModule(ArrayRef<Constant *> models, ArrayRef<Constant *> entries) {
+GlobalVariable *DescriptorBuilder::moduleTable(ArrayRef<Constant *> models, ArrayRef<Constant *> entries,
+                                               ArrayRef<Constant *> trains) {
   std::vector<Constant *> tests;
   for (size_t i = 0; i < program.tests.size(); ++i)
     tests.push_back(testRecord(program.tests[i], i));
-  Constant *value = record({number32(abi), text(program.module), text(options.version), text(options.cpu),
-                            number32(models.size()), number32(entries.size()), number32(tests.size()),
-                            table(models, "nacre.models"), table(entries, "nacre.entries"), table(tests, "nacre.tests"),
-                            text(""), number64(options.cpuFeatures), number32(0), table({}, "nacre.trains")});
-  auto *main = new GlobalVariable(module, value->getType(), /*isConstant=*/true, GlobalValue::ExternalLinkage, value,
-                                  "nacre_main_module");
-  main->setVisibility(GlobalValue::HiddenVisibility);
-  main->setDSOLocal(true);
+  return constant(
+      record({number32(abi), text(program.module), text(options.version), text(options.cpu), number32(models.size()),
+              number32(entries.size()), number32(tests.size()), table(models, "nacre.models"),
+              table(entries, "nacre.entries"), table(tests, "nacre.tests"), text(""), number64(options.cpuFeatures),
+              number32(trains.size()), table(trains, "nacre.trains")}),
+      "nacre.module");
 }
 
 std::string DescriptorBuilder::build() {
@@ -331,14 +254,21 @@ std::string DescriptorBuilder::build() {
     std::string name = program.module + "_" + entry.name;
     entries.push_back(constant(entryRecord(entry, name), "nacre.entry." + entry.name));
   }
-  if (options.executable)
-    mainModule(models, entries);
+  std::vector<Constant *> trains = trainTables();
+  GlobalVariable *table = nullptr;
+  if (options.executable || !trains.empty()) // a library's trainers find their models through it
+    table = moduleTable(models, entries, trains);
+  if (options.executable) {
+    table->setName("nacre_main_module");
+    table->setLinkage(GlobalValue::ExternalLinkage);
+    table->setUnnamedAddr(GlobalValue::UnnamedAddr::None);
+    table->setVisibility(GlobalValue::HiddenVisibility);
+    table->setDSOLocal(true);
+  }
   if (options.interface && problem.empty())
-    addInterface(module, program, models, entries);
+    addInterface(module, program, models, entries, trains, table);
   return problem;
 }
-
-} // namespace
 
 std::string addDescriptor(Module &module, const Program &program, const std::vector<ModelFacts> &facts,
                           const DescriptorOptions &options) {

@@ -36,6 +36,8 @@ std::string checkSymbols(const Program &);
 /// The C header of a program.
 std::string headerOf(const Program &, const DescriptorOptions &);
 
+/// The one model that people know of, or null: there are none, or several.
+const Model *onlyModel(const Program &);
 /// How C spells a type: "float". f16 and bf16 travel as uint16_t.
 std::string_view cName(Scalar);
 /// Names of parameters that C accepts and that differ from each other: dims, arguments, results, in this order.

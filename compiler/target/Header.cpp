@@ -29,11 +29,16 @@ public:
         << "const char *nacre_error_text(int status);\n"
         << "void nacre_set_threads(int n);        /* default: NACRE_THREADS, else all processors */\n";
     for (const Model &model : program.models)
-      writeModel(model);
-    if (program.models.size() == 1)
-      writeShortNames(program.models[0]);
+      if (!model.ofTrain)
+        writeModel(model);
+    if (const Model *only = onlyModel(program))
+      writeShortNames(*only);
     for (const Entry &entry : program.entries)
       writeEntry(entry);
+    if (!program.trains.empty())
+      writeTrainerOptions();
+    for (const Train &train : program.trains)
+      writeTrainer(train);
     out << "\n#ifdef __cplusplus\n}\n#endif\n#endif\n";
     return out.str();
   }
@@ -145,6 +150,34 @@ private:
       line += piece;
     }
     out << line << "\n";
+  }
+
+  /// As in nacre_train.h, which may be included as well.
+  void writeTrainerOptions() {
+    out << "\n/* What a trainer may be told; zero and NULL mean: as the source says. */\n"
+        << "#ifndef NACRE_TRAINER_OPTIONS\n#define NACRE_TRAINER_OPTIONS\n"
+        << "typedef struct nacre_trainer_options {\n"
+        << "  uint64_t seed;         /* of everything that is drawn, if `seeded` */\n"
+        << "  int seeded;\n"
+        << "  int64_t epochs, steps; /* how long the run is */\n"
+        << "  const char *data;      /* the folder that paths of data start from */\n"
+        << "  const char *weights;   /* safetensors to start from; MODEL=FILE where there are several models */\n"
+        << "  const char *resume;    /* a checkpoint to go on from */\n"
+        << "} nacre_trainer_options;\n#endif\n";
+  }
+
+  void writeTrainer(const Train &train) {
+    std::string type = symbol(train.name);
+    out << "\n/* Train block `" << train.name
+        << "`. Any number of trainers may exist; one of them serves one thread at a "
+        << "time.\n";
+    writeDocumentation(train.documentation);
+    out << " * create: NULL on failure. */\n"
+        << "typedef struct " << type << " " << type << ";\n"
+        << type << " *" << type << "_create(const nacre_trainer_options *options);\n";
+#define TRAINER(id, result, parameters, cResult, cParameters, sentence)                                                \
+  out << "/* " sentence ". */\n" cResult " " << type << "_" #id "(" << type << " *trainer" cParameters ");\n";
+#include "target/Trainer.def"
   }
 
   const Program &program;

@@ -3,6 +3,7 @@
 //   int digits_predict(const digits_net *net, int64_t n, const float *image, int32_t k, int32_t *label, void
 //   *workspace); digits_net *digits_net_load(const char *weights);   void digits_net_free(digits_net *);
 // A scalar argument travels by value, everything else by pointer.
+// For `train fit`: digits_fit_create and the functions of Trainer.def around nacre_trainer_create and its like.
 #include "target/Interface.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -41,6 +42,28 @@ public:
         module.getOrInsertFunction("nacre_entry_workspace", FunctionType::get(i64, {pointer, pointer}, false));
     workspace.CreateRet(workspace.CreateCall(size, {table, dims}));
     addCall(entry, name, table);
+  }
+
+  /// digits_fit_create(options) is nacre_trainer_create(module, train, options); what follows passes its arguments on.
+  void addTrainer(const Train &train, Constant *table, Constant *moduleTable) {
+    std::string prefix = program.module + "_" + train.name + "_";
+    IRBuilder<> create(begin(exported(prefix + "create", FunctionType::get(pointer, {pointer}, false))));
+    FunctionCallee make = module.getOrInsertFunction("nacre_trainer_create",
+                                                     FunctionType::get(pointer, {pointer, pointer, pointer}, false));
+    create.CreateRet(create.CreateCall(make, {moduleTable, table, function(create)->getArg(0)}));
+    auto forward = [&](StringRef name, Type *result, ArrayRef<Type *> parameters) {
+      auto *type = FunctionType::get(result, parameters, false);
+      IRBuilder<> b(begin(exported(prefix + name.str(), type)));
+      std::vector<llvm::Value *> arguments;
+      for (llvm::Argument &argument : function(b)->args())
+        arguments.push_back(&argument);
+      auto *call = b.CreateCall(module.getOrInsertFunction(("nacre_trainer_" + name).str(), type), arguments);
+      result->isVoidTy() ? b.CreateRetVoid() : b.CreateRet(call);
+    };
+    Type *real = Type::getDoubleTy(context), *none = Type::getVoidTy(context);
+#define TRAINER(id, result, parameters, cResult, cParameters, sentence) forward(#id, result, {pointer parameters});
+#define PASSED(type) , type
+#include "target/Trainer.def"
   }
 
 private:
@@ -121,10 +144,14 @@ private:
 
 } // namespace
 
-void addInterface(Module &module, const Program &program, ArrayRef<Constant *> models, ArrayRef<Constant *> entries) {
+void addInterface(Module &module, const Program &program, ArrayRef<Constant *> models, ArrayRef<Constant *> entries,
+                  ArrayRef<Constant *> trains, GlobalVariable *table) {
   InterfaceBuilder builder(module, program);
   for (size_t i = 0; i < program.models.size(); ++i)
-    builder.addModel(program.models[i], models[i]);
+    if (!program.models[i].ofTrain)
+      builder.addModel(program.models[i], models[i]);
+  for (size_t i = 0; i < program.trains.size(); ++i)
+    builder.addTrainer(program.trains[i], trains[i], table);
   for (size_t i = 0; i < program.entries.size(); ++i)
     builder.addEntry(program.entries[i], entries[i]);
 }

@@ -5,11 +5,14 @@
 
 namespace llvm {
 class Constant;
+class GlobalVariable;
 class Module;
 } // namespace llvm
 
 namespace nacre {
-/// `models` and `entries` are the tables, in the order of the program.
+/// `models`, `entries` and `trains` are the tables, in the order of the program; `table` is the module's own, null
+/// where there are no train blocks.
 void addInterface(llvm::Module &, const Program &, llvm::ArrayRef<llvm::Constant *> models,
-                  llvm::ArrayRef<llvm::Constant *> entries);
+                  llvm::ArrayRef<llvm::Constant *> entries, llvm::ArrayRef<llvm::Constant *> trains,
+                  llvm::GlobalVariable *table);
 } // namespace nacre

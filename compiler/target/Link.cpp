@@ -80,13 +80,34 @@ std::string requireFile(const std::string &path) {
   return sys::fs::exists(path) ? "" : "Nacre's own library " + path + " is missing: install Nacre again";
 }
 
-std::string codecWords(const LinkOptions &options, std::vector<std::string> &words) {
-  if (!options.png)
-    return "";
-  if (!sys::fs::exists(archive(options, "nacre_png")))
-    return "the module names the codec png, but Nacre was built without it (package libpng-dev)";
-  words.insert(words.end(), {"-u", "nacre_codec_png", archive(options, "nacre_png")});
+/// The archives of codecs and trainers that a product takes, each before those it refers to. `roots`: symbols that
+/// nothing but a weak reference asks for.
+std::string extraArchives(const LinkOptions &options, bool program, std::vector<std::string> &roots,
+                          std::vector<std::string> &archives) {
+  if (options.train) {
+    archives = {archive(options, "nacre_train"), archive(options, "nacre_data")};
+    for (const std::string &path : archives)
+      if (std::string problem = requireFile(path); !problem.empty())
+        return problem;
+    if (program)
+      roots.push_back("nacre_train_command");
+  }
+  for (const std::string &codec : options.codecs) {
+    if (!sys::fs::exists(archive(options, "nacre_" + codec)))
+      return "the module needs the codec " + codec + ", but Nacre was built without it (package lib" + codec + "-dev)";
+    roots.push_back("nacre_codec_" + codec);
+    archives.push_back(archive(options, "nacre_" + codec));
+  }
+  if (!archives.empty())
+    archives.push_back(archive(options, "nacre_rt")); // they report errors through it
   return "";
+}
+
+std::vector<std::string> rootWords(const std::vector<std::string> &roots) {
+  std::vector<std::string> words;
+  for (const std::string &root : roots)
+    words.insert(words.end(), {"-u", root});
+  return words;
 }
 
 std::vector<std::string> commonFlags(const LinkOptions &options) {
@@ -136,10 +157,12 @@ std::string linkProgram(const std::string &object, const std::string &output, co
       return problem;
     inputs.push_back(archive(options, name));
   }
-  if (std::string problem = codecWords(options, inputs); !problem.empty())
+  std::vector<std::string> roots, extra;
+  if (std::string problem = extraArchives(options, true, roots, extra); !problem.empty())
     return problem;
-  if (options.png)
-    inputs.push_back(archive(options, "nacre_rt")); // the codec reports errors through it
+  roots = rootWords(roots);
+  inputs.insert(inputs.end(), roots.begin(), roots.end());
+  inputs.insert(inputs.end(), extra.begin(), extra.end());
   if (linker.isCompiler) {
     words = throughCompiler(words);
     inputs = throughCompiler(inputs);
@@ -167,6 +190,14 @@ std::string linkShared(const std::string &object, const std::string &output, con
   std::vector<std::string> words = commonFlags(options);
   // All of nacre.h belongs to the interface, also what nothing in the object calls.
   std::vector<std::string> inputs{object, "--whole-archive", archive(options, "nacre_rt"), "--no-whole-archive"};
+  std::vector<std::string> roots, extra;
+  if (std::string problem = extraArchives(options, false, roots, extra); !problem.empty())
+    return problem;
+  if (!extra.empty())
+    extra.pop_back(); // the runtime is there as a whole
+  roots = rootWords(roots);
+  inputs.insert(inputs.end(), roots.begin(), roots.end());
+  inputs.insert(inputs.end(), extra.begin(), extra.end());
   if (linker.isCompiler) {
     words = throughCompiler(words);
     inputs = throughCompiler(inputs);
@@ -184,35 +215,53 @@ std::string linkShared(const std::string &object, const std::string &output, con
   return finishLink(linker, words, output);
 }
 
-/// The object and the members of the runtime in one archive: a user links it, libm and pthread.
+/// All members of an archive. The buffer must outlive them.
+static std::string takeMembers(const std::string &path, std::vector<std::unique_ptr<MemoryBuffer>> &buffers,
+                               std::vector<std::unique_ptr<object::Archive>> &archives,
+                               std::vector<NewArchiveMember> &members) {
+  if (std::string problem = requireFile(path); !problem.empty())
+    return problem;
+  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return "cannot read " + path + ": " + buffer.getError().message();
+  auto source = object::Archive::create((*buffer)->getMemBufferRef());
+  if (!source)
+    return path + ": " + toString(source.takeError());
+  Error error = Error::success();
+  for (const object::Archive::Child &child : (*source)->children(error)) {
+    Expected<NewArchiveMember> member = NewArchiveMember::getOldMember(child, /*Deterministic=*/true);
+    if (!member) {
+      consumeError(std::move(error));
+      return path + ": " + toString(member.takeError());
+    }
+    members.push_back(std::move(*member));
+  }
+  if (error)
+    return path + ": " + toString(std::move(error));
+  buffers.push_back(std::move(*buffer));
+  archives.push_back(std::move(*source));
+  return "";
+}
+
+/// The object and the members of the archives that it needs in one: a user links it, libm and pthread.
 std::string makeArchive(const std::string &object, const std::string &output, const LinkOptions &options) {
   std::vector<NewArchiveMember> members;
-  std::string runtime = archive(options, "nacre_rt");
-  if (std::string problem = requireFile(runtime); !problem.empty())
-    return problem;
   Expected<NewArchiveMember> own = NewArchiveMember::getFile(object, /*Deterministic=*/true);
   if (!own)
     return toString(own.takeError());
   std::string ownName = sys::path::stem(output).str() + ".o";
   own->MemberName = ownName;
   members.push_back(std::move(*own));
-  auto buffer = MemoryBuffer::getFile(runtime, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return "cannot read " + runtime + ": " + buffer.getError().message();
-  auto source = object::Archive::create((*buffer)->getMemBufferRef());
-  if (!source)
-    return runtime + ": " + toString(source.takeError());
-  Error error = Error::success();
-  for (const object::Archive::Child &child : (*source)->children(error)) {
-    Expected<NewArchiveMember> member = NewArchiveMember::getOldMember(child, /*Deterministic=*/true);
-    if (!member) {
-      consumeError(std::move(error));
-      return runtime + ": " + toString(member.takeError());
-    }
-    members.push_back(std::move(*member));
-  }
-  if (error)
-    return runtime + ": " + toString(std::move(error));
+  std::vector<std::string> roots, archives;
+  if (std::string problem = extraArchives(options, false, roots, archives); !problem.empty())
+    return problem;
+  if (archives.empty())
+    archives.push_back(archive(options, "nacre_rt"));
+  std::vector<std::unique_ptr<MemoryBuffer>> buffers;
+  std::vector<std::unique_ptr<object::Archive>> sources;
+  for (const std::string &path : archives)
+    if (std::string problem = takeMembers(path, buffers, sources, members); !problem.empty())
+      return problem;
   std::string beside = besidePath(output);
   if (Error failure = writeArchive(beside, members, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU,
                                    /*Deterministic=*/true, /*Thin=*/false)) {

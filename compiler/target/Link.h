@@ -7,8 +7,9 @@
 namespace nacre {
 
 struct LinkOptions {
-  std::string runtime; // folder of libnacre_rt.a, libnacre_main.a and libnacre_png.a
-  bool png = false;    // the module names the png codec
+  std::string runtime;             // folder of libnacre_rt.a, libnacre_main.a and the others
+  std::vector<std::string> codecs; // "png": that entries or readers of data name
+  bool train = false;              // the module has train blocks: also libnacre_train.a and libnacre_data.a
   bool strip = false;
 };
 

@@ -57,6 +57,16 @@ std::vector<std::string> parameterNames(const Entry &entry, const std::vector<st
   return names;
 }
 
+const Model *onlyModel(const Program &program) {
+  const Model *only = nullptr;
+  for (const Model &model : program.models) {
+    if (!model.ofTrain && only)
+      return nullptr;
+    only = model.ofTrain ? only : &model;
+  }
+  return only;
+}
+
 std::string checkSymbols(const Program &program) {
   std::map<std::string, std::string> owners;
   std::string problem;
@@ -67,23 +77,33 @@ std::string checkSymbols(const Program &program) {
       problem = "the C name `" + symbol + "` would be both " + place->second + " and " + owner + ": rename one of them";
   };
   for (const Model &model : program.models) {
+    if (model.ofTrain)
+      continue;
     claim(model.name, "the type of model `" + model.name + "`");
     claim(model.name + "_load", "the loader of model `" + model.name + "`");
     claim(model.name + "_free", "the end of model `" + model.name + "`");
   }
-  if (program.models.size() == 1) {
-    claim("load", "the short name of `" + program.models[0].name + "_load`");
-    claim("free", "the short name of `" + program.models[0].name + "_free`");
+  if (const Model *only = onlyModel(program)) {
+    claim("load", "the short name of `" + only->name + "_load`");
+    claim("free", "the short name of `" + only->name + "_free`");
   }
   for (const Entry &entry : program.entries) {
     claim(entry.name, "entry `" + entry.name + "`");
     claim(entry.name + "_workspace", "the workspace of entry `" + entry.name + "`");
   }
-  // Inside the object only, but it must link all the same.
-  for (const Entry &entry : program.entries) {
-    claim(entry.name + "__call", "the code of entry `" + entry.name + "`");
-    claim(entry.name + "__workspace", "the size of the workspace of entry `" + entry.name + "`");
+  for (const Train &train : program.trains) {
+    claim(train.name, "the type of the trainer `" + train.name + "`");
+    claim(train.name + "_create", "a function of the trainer `" + train.name + "`");
+#define TRAINER(id, result, parameters, cResult, cParameters, sentence)                                                \
+  claim(train.name + "_" #id, "a function of the trainer `" + train.name + "`");
+#include "target/Trainer.def"
   }
+  // Inside the object only, but it must link all the same.
+  for (const auto *list : {&program.entries, &program.functions})
+    for (const Entry &entry : *list) {
+      claim(entry.name + "__call", "the code of `" + entry.name + "`");
+      claim(entry.name + "__workspace", "the size of the workspace of `" + entry.name + "`");
+    }
   for (const Model &model : program.models) {
     claim(model.name + "__prepare", "the preparation of model `" + model.name + "`");
     claim(model.name + "__initialise", "the initialisers of model `" + model.name + "`");
