@@ -349,10 +349,20 @@ Walker::Bound Walker::bindCall(const Signature &s, const FileScope *file, const 
     }
     frame = saved;
   };
+  // A default may use the dimensions that the given arguments bind (`weight: real[k] = fill(1.0, [k])`), so it is
+  // evaluated after them, unless it is itself an `int` that extents may mention.
+  std::vector<const ast::Parameter *> defaulted;
+  auto useDefault = [&](const ast::Parameter &p) {
+    bound.given[p.name.text] = {p.name.text, sound(evaluate(p.initial, bound.scope)), p.initial->span};
+  };
   for (const ast::Parameter &p : *s.parameters) {
-    if (!bound.given.count(p.name.text) && p.initial)
-      inCallee(
-          [&] { bound.given[p.name.text] = {p.name.text, sound(evaluate(p.initial, bound.scope)), p.initial->span}; });
+    if (!bound.given.count(p.name.text) && p.initial) {
+      if (!isPlain(p.type, "int")) {
+        defaulted.push_back(&p);
+        continue;
+      }
+      inCallee([&] { useDefault(p); });
+    }
     auto found = bound.given.find(p.name.text);
     if (found == bound.given.end())
       fail(Kind::MissingArgument, "`" + calleeName + "` needs `" + p.name.text + "`",
@@ -366,11 +376,18 @@ Walker::Bound Walker::bindCall(const Signature &s, const FileScope *file, const 
     }
   }
   std::vector<Later> later;
+  auto bindParameter = [&](const ast::Parameter &p) {
+    const Argument &a = bound.given[p.name.text];
+    if (p.type)
+      bindType(p.type, a.value, bound, a.span, "`" + p.name.text + "` of `" + calleeName + "`", later);
+  };
   inCallee([&] {
-    for (const ast::Parameter &p : *s.parameters) {
-      const Argument &a = bound.given[p.name.text];
-      if (p.type)
-        bindType(p.type, a.value, bound, a.span, "`" + p.name.text + "` of `" + calleeName + "`", later);
+    for (const ast::Parameter &p : *s.parameters)
+      if (bound.given.count(p.name.text))
+        bindParameter(p);
+    for (const ast::Parameter *p : defaulted) {
+      useDefault(*p);
+      bindParameter(*p);
     }
   });
   // Proofs belong to the caller: its file for the place, its declaration for the hint; names of the extents to the
