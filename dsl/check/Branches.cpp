@@ -183,7 +183,9 @@ void Walker::ifStatement(const ast::IfStmt *s, Scope *inner) {
       after[name] = inner->find(name);
     return returns;
   };
+  auto writesBefore = writes;
   bool thenReturns = branch(s->then, true, afterThen);
+  auto writesThen = std::exchange(writes, writesBefore);
   if (thenReturns && expanding())
     fail(Kind::NotCompileTime, "`return` under a condition that is known only at run time",
          {{s->condition->span, "this is computed at run time"}},
@@ -193,6 +195,7 @@ void Walker::ifStatement(const ast::IfStmt *s, Scope *inner) {
     fail(Kind::NotCompileTime, "`return` under a condition that is known only at run time",
          {{s->condition->span, "this is computed at run time"}},
          "choose the result with `if .. then .. else` or `select`");
+  chooseWritten(condition, std::move(writesThen), s->condition->span);
   if (modular && thenReturns && elseReturns)
     frame->returned = frame->result ? frame->result : checker.bad;
   if (modular && thenReturns && !elseReturns)

@@ -1,4 +1,5 @@
 // Calls: what can be called, and the body of the callee expanded in its place.
+#include "check/Train.h"
 #include "check/Visit.h"
 #include "check/Walker.h"
 #include <algorithm>
@@ -268,6 +269,8 @@ Ref Walker::invoke(Instance &instance, const ast::Decl *method, const std::vecto
   hyper.insert(hyper.end(), own.begin(), own.end());
   Ref result = call(s, instance.file, hyper, args, span, &instance,
                     found == known.conditions.end() ? none : found->second, shown);
+  if (train)
+    train->noteCall(*this, instance, methodName, result);
   if (expanding() && instance.model && !instance.listed && methodName == "forward") {
     instance.listed = true;
     LayerRow row{*instance.model, instance.path, instance.decl->name.text, {}, {}, instance.span};
@@ -289,6 +292,8 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
   step(span);
   switch (f->kind) {
   case Entity::Kind::Layer: {
+    if (f->label.empty() && frame == top && !fieldLabel.empty()) // in `metrics` the field is the label
+      return apply(instantiate(f, fieldLabel, calleeExpr->span), std::move(args), span, inner, calleeExpr);
     if (f->label.empty()) {
       // A layer without weights, state or sub-layers would need no path, but then it could as well be a function.
       fail(Kind::UnlabelledLayer, "`" + f->decl->name.text + "` owns weights or state and has no label",

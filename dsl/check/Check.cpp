@@ -1,4 +1,5 @@
 #include "check/Checker.h"
+#include "check/Train.h"
 #include "check/Walker.h"
 #include <cstdlib>
 #include <functional>
@@ -178,6 +179,17 @@ ModelState &Checker::testModel(const ast::TestDecl *decl) {
   return state;
 }
 
+ModelState &Checker::syntheticModel(const std::string &name, Span span) {
+  ModelState &state = models.emplace_back();
+  state.number = uint32_t(models.size() - 1);
+  state.root = makeInstance();
+  state.root->model = state.number;
+  state.root->span = span;
+  state.testName = name;
+  state.ofTrain = true;
+  return state;
+}
+
 /// A parameter that hides a declaration is allowed, and sometimes a surprise.
 static void warnHidden(const ast::Decl *decl, const FileScope &file, Diagnostics &diagnostics) {
   Signature s = signatureOf(decl);
@@ -218,9 +230,6 @@ void Checker::checkModular() {
       case ast::DeclKind::Model:
         model(static_cast<const ast::ModelDecl *>(decl), main);
         break;
-      case ast::DeclKind::Train:
-        walker.notSupported("`train`", decl->name.span);
-        break;
       default:
         break; // entries, tests and data are expanded later; `grad` says nothing about them
       }
@@ -252,6 +261,9 @@ void Checker::expand() {
       walker.expandTest(test, made);
     }
   }
+  for (const ast::Decl *decl : main->tree->declarations)
+    if (auto *train = as<ast::TrainDecl>(decl); train && options.training)
+      TrainBlock(*this, train, main).expand();
   for (const ast::Decl *decl : main->tree->declarations)
     if (auto *data = as<ast::DataDecl>(decl))
       Walker(*this, data, main, false).checkUnusedData(data);

@@ -14,6 +14,7 @@ struct CheckOptions {
   std::vector<std::pair<std::string, std::string>> settings; // --set NAME=value
   Scalar real = Scalar::F32;
   bool tests = true;    // expand `test` blocks of the file
+  bool training = true; // expand its `train` blocks
   bool bounded = false; // an entry dimension without upper bound is an error (nacre build)
 };
 

@@ -23,9 +23,13 @@ struct ModelState {
   Instance *root = nullptr;
   uint32_t number = 0; // in Program::models
   bool bad = false;
-  std::string testName;
+  std::string testName; // of the test, or `fit.optimizer`
+  bool ofTrain = false;
   std::vector<Weight> weights; // by order of creation
 };
+
+/// `*` stands for a run without dots, `**` for any run, `{x}` for one or more whole parts of a path.
+bool matchesPath(std::string_view pattern, std::string_view path);
 
 class Checker {
 public:
@@ -37,6 +41,11 @@ public:
   Ref constantValue(const ast::ConstantDecl *, const FileScope *);
   ModelState *model(const ast::ModelDecl *, const FileScope *);
   ModelState &testModel(const ast::TestDecl *);
+  /// The layers that a train block uses itself.
+  ModelState &syntheticModel(const std::string &name, Span);
+  /// The weights depth first, in the order of the source, with those that no call has reached. `report`: a layer that
+  /// has no sizes is an error, else it is left out.
+  std::vector<uint32_t> weightOrder(ModelState &, bool report);
   Entity &make(Entity::Kind);
   Scope *makeScope(Scope *outer);
   Frame *makeFrame();
@@ -55,7 +64,7 @@ public:
   Ref bad;
   size_t work = 0; // calls and rounds so far
   struct DataRow {
-    uint32_t number = 0; // in Program::data
+    uint32_t number = 0;  // in Program::data
     Ref record = nullptr; // null: in error, and reported
   };
   std::map<std::pair<const ast::Decl *, std::string>, DataRow> dataRows; // by declaration and title

@@ -79,6 +79,7 @@ struct Entity {
   std::optional<ValueId> value;
   const Term *term = nullptr; // a scalar inside an equation
   bool hollow = false;        // only its shape is known: the omitted argument of an initialiser
+  bool live = false;          // the name of a weight, `text` of `instance`: reads what was last written to it
 
   Polynomial integer;             // Integer
   bool group = false;             // Integer: the rigid group in shape(x)

@@ -154,6 +154,7 @@ bool Walker::again(size_t reported, const std::set<std::pair<const ast::Decl *, 
   seed = nullptr;
   ordinals.clear();
   weightValues.clear();
+  writes.clear();
   bases.clear();
   emit.promises.clear();
   emit.location = nullptr;

@@ -71,7 +71,10 @@ Ref Walker::evaluate(const ast::Expr *e, Scope *inner) {
     for (const ast::Argument &a : elements) {
       if (a.form != ast::Argument::Form::Value)
         fail(Kind::TypeMismatch, "a range or `...` is no value here", {{a.span, "subscripts only"}});
+      if (train && frame == top && phase == TrainPhase::Metrics && !inEquation)
+        fieldLabel = a.name.text;
       items.push_back(evaluate(a.value, inner));
+      fieldLabel.clear();
       names.push_back(a.name.text);
     }
     return record(std::move(items), std::move(names));

@@ -17,7 +17,10 @@ void Walker::claim(const std::string &label, Span span) {
 Ref Walker::instantiate(Ref layer, const std::string &label, Span span) {
   sound(layer);
   if (!frame->self) {
-    bool inEntry = entry != nullptr && frame == top;
+    bool inEntry = entry != nullptr && frame == top && !train;
+    if (train && frame == top)
+      fail(Kind::MisplacedWeight, "a loss or a step owns no weights, so `" + label + "` has no path",
+           {{span, "weights belong to layers"}}, "make it a part of the model");
     fail(Kind::MisplacedWeight,
          inEntry ? "an entry owns no weights, so `" + label + "` has no path"
                  : "a function owns no weights, so `" + label + "` has no path",
@@ -133,16 +136,10 @@ Ref Walker::ofSelf(const std::string &name, Span span) {
 Ref Walker::emitWeight(Instance &instance, const std::string &name, Span span) {
   uint32_t number = instance.weights.at(name);
   ModelState &model = checker.models[*instance.model];
-  const Weight &weight = model.weights[number];
-  auto key = std::pair(model.number, number);
-  auto found = weightValues.find(key);
-  if (found == weightValues.end()) {
-    step(span);
-    found = weightValues.emplace(key, emit.weight(model.number, number, weight.type, name)).first;
-  }
+  ValueId value = currentWeight({model.number, number}, span, name);
   modelsRead.insert(model.number);
   Element element = instance.shared.at(name)->element;
-  return emitted(element, found->second);
+  return emitted(element, value);
 }
 
 void Walker::weightStatement(const ast::WeightStmt *s, Scope *inner) {
@@ -228,7 +225,12 @@ void Walker::weightStatement(const ast::WeightStmt *s, Scope *inner) {
       model.weights[number].initial = std::move(body);
     }
   }
-  inner->bind(name, emitWeight(self, name, s->span));
+  Entity &live = make(Entity::Kind::Tensor);
+  live = *emitWeight(self, name, s->span);
+  live.live = true;
+  live.instance = &self;
+  live.text = name;
+  inner->bind(name, &live);
 }
 
 // ---- initialisers --------------------------------------------------------------------------------------------------
@@ -276,6 +278,7 @@ std::unique_ptr<Body> Walker::initialBody(const ast::Expr *e, const TensorType &
   const Term *outerSeed = seed;
   auto outerOrdinals = std::move(ordinals);
   auto outerWeights = std::move(weightValues);
+  auto outerWrites = std::exchange(writes, {});
   auto outerPath = std::move(drawPath);
   auto outerModels = modelsRead;
   unsigned outerDepth = inEquation;
@@ -284,6 +287,7 @@ std::unique_ptr<Body> Walker::initialBody(const ast::Expr *e, const TensorType &
     seed = outerSeed;
     ordinals = std::move(outerOrdinals);
     weightValues = std::move(outerWeights);
+    writes = std::move(outerWrites);
     drawPath = std::move(outerPath);
     modelsRead = std::move(outerModels);
     inEquation = outerDepth;
@@ -313,7 +317,13 @@ std::unique_ptr<Body> Walker::initialBody(const ast::Expr *e, const TensorType &
     Entity &declared = make(Entity::Kind::Tensor);
     declared.element = element;
     declared.axes = target.axes;
-    made->results = {valueOf(adapt(value, &declared), e->span)};
+    ValueId id = valueOf(adapt(value, &declared), e->span);
+    if (emit.type(id).element != type.element) { // a number is what the weight is: `state seen: f64 = 0`
+      std::vector<Index> indices = Emitter::indicesFor(type.extents);
+      const Term *element = emit.cast(emit.read(id, Emitter::subscriptsFor(indices)), type.element);
+      id = emit.equation(std::move(indices), element);
+    }
+    made->results = {id};
   } catch (...) {
     restore();
     throw;

@@ -5,9 +5,8 @@
 namespace nacre {
 using ast::as;
 
-/// `*` stands for a run without dots, `**` for any run, `{x}` for one or more whole parts. The prefixes of the path
-/// that the pattern can reach, piece by piece: time is bounded however many stars there are.
-static bool matches(std::string_view pattern, std::string_view path) {
+/// The prefixes of the path that the pattern can reach, piece by piece: time is bounded however many stars there are.
+bool matchesPath(std::string_view pattern, std::string_view path) {
   std::vector<char> reached(path.size() + 1, 0);
   reached[0] = 1;
   for (size_t i = 0; i < pattern.size();) {
@@ -117,6 +116,45 @@ static bool anyCalled(const Instance &instance) {
                                         [](const auto &child) { return child.instance && anyCalled(*child.instance); });
 }
 
+std::vector<uint32_t> Checker::weightOrder(ModelState &state, bool report) {
+  std::vector<uint32_t> order;
+  std::function<void(Instance &)> visit = [&](Instance &instance) {
+    if (instance.decl) {
+      Walker walker(*this, instance.decl, instance.file, false);
+      Modular &info = modular(instance.decl, instance.file);
+      for (const std::string &name : info.instanceDimensions)
+        if (!instance.dims.count(name) && !instance.called) {
+          if (report)
+            walker.report({Kind::UnsizedLayer,
+                           "`" + (instance.path.empty() ? state.decl->name.text : instance.path) +
+                               "` is never called, so `" + name + "` of " + instance.decl->name.text + " has no size",
+                           {{instance.span, "no call gives `" + name + "`"}},
+                           {},
+                           "call it once, or remove it"});
+          return;
+        }
+      Body scratch;
+      walker.emit.body = &scratch;
+      walker.complete(instance);
+    }
+    auto place = [&](const Instance::Child &c) {
+      return c.instance ? c.instance->span.begin : state.weights[c.weight].span.begin;
+    };
+    if (instance.decl)
+      std::stable_sort(instance.children.begin(), instance.children.end(),
+                       [&](const Instance::Child &a, const Instance::Child &b) { return place(a) < place(b); });
+    auto children = instance.children;
+    for (Instance::Child &child : children) {
+      if (child.instance)
+        visit(*child.instance);
+      else
+        order.push_back(child.weight);
+    }
+  };
+  visit(*state.root);
+  return order;
+}
+
 void Checker::finishModels() {
   std::vector<std::optional<uint32_t>> position(models.size());
   std::vector<std::vector<uint32_t>> finalNumber(models.size());
@@ -130,41 +168,7 @@ void Checker::finishModels() {
     }
     if (state.decl && !anyCalled(*state.root))
       continue; // its sizes come from calls in `train`, which are not read yet
-    // Depth first, in the order of the source.
-    std::vector<uint32_t> order;
-    std::function<void(Instance &)> visit = [&](Instance &instance) {
-      if (instance.decl) {
-        Walker walker(*this, instance.decl, instance.file, false);
-        Modular &info = modular(instance.decl, instance.file);
-        for (const std::string &name : info.instanceDimensions)
-          if (!instance.dims.count(name) && !instance.called) {
-            walker.report({Kind::UnsizedLayer,
-                           "`" + (instance.path.empty() ? state.decl->name.text : instance.path) +
-                               "` is never called, so `" + name + "` of " + instance.decl->name.text + " has no size",
-                           {{instance.span, "no call gives `" + name + "`"}},
-                           {},
-                           "call it once, or remove it"});
-            return;
-          }
-        Body scratch;
-        walker.emit.body = &scratch;
-        walker.complete(instance);
-      }
-      auto place = [&](const Instance::Child &c) {
-        return c.instance ? c.instance->span.begin : state.weights[c.weight].span.begin;
-      };
-      if (instance.decl)
-        std::stable_sort(instance.children.begin(), instance.children.end(),
-                         [&](const Instance::Child &a, const Instance::Child &b) { return place(a) < place(b); });
-      auto children = instance.children;
-      for (Instance::Child &child : children) {
-        if (child.instance)
-          visit(*child.instance);
-        else
-          order.push_back(child.weight);
-      }
-    };
-    visit(*state.root);
+    std::vector<uint32_t> order = weightOrder(state, true);
     if (diagnostics.failed())
       continue;
     if (!state.decl && order.empty())
@@ -172,7 +176,8 @@ void Checker::finishModels() {
     position[m] = uint32_t(program->models.size());
     Model &made = program->models.emplace_back();
     made.name = state.decl ? state.decl->name.text : state.testName;
-    made.ofTest = state.decl == nullptr;
+    made.ofTest = state.decl == nullptr && !state.ofTrain;
+    made.ofTrain = state.ofTrain;
     made.span = state.root->span;
     finalNumber[m].assign(state.weights.size(), 0);
     for (uint32_t number : order) {
@@ -210,11 +215,31 @@ void Checker::finishModels() {
     renumber(test.body);
     renumberList(test.models);
   }
+  for (Entry &function : program->functions) {
+    renumber(function.body);
+    renumberList(function.models);
+    for (Store &store : function.stores) {
+      store.weight = finalNumber[store.model][store.weight];
+      store.model = *position[store.model];
+    }
+    std::sort(function.stores.begin(), function.stores.end(), [](const Store &a, const Store &b) {
+      return std::pair(a.model, a.weight) < std::pair(b.model, b.weight);
+    });
+  }
+  for (Train &train : program->trains) {
+    std::vector<uint32_t> used; // the trained ones stay first
+    for (uint32_t m : train.models)
+      if (position[m])
+        used.push_back(*position[m]);
+    train.models = std::move(used);
+    for (auto *model : {&train.optimizer, &train.metrics})
+      *model = *model ? position[**model] : std::nullopt;
+  }
   std::vector<LayerRow> rows;
   for (LayerRow &row : program->layers)
     if (position[row.model]) {
       row.model = *position[row.model];
-      if (!program->models[row.model].ofTest)
+      if (!program->models[row.model].ofTest && !program->models[row.model].ofTrain)
         rows.push_back(std::move(row));
     }
   program->layers = std::move(rows);
@@ -225,7 +250,7 @@ void Checker::modelItems(ModelState &state, Model &made) {
   auto matching = [&](const ast::Name &pattern) {
     std::vector<size_t> found;
     for (size_t i = 0; i < made.weights.size(); ++i)
-      if (matches(pattern.text, made.weights[i].path))
+      if (matchesPath(pattern.text, made.weights[i].path))
         found.push_back(i);
     return found;
   };

@@ -405,7 +405,7 @@ void Walker::assign(const ast::AssignStmt *s, Scope *inner) {
 
 void Walker::update(const ast::UpdateStmt *s, Scope *inner) {
   if (expanding())
-    notSupported("updating `state` with `<-`", s->span, "entries and tests read state, and change none");
+    return store(s, inner);
   Ref value = evaluate(s->value, inner);
   Ref old = evaluate(s->target, inner);
   if (isTensor(old))

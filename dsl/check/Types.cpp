@@ -10,7 +10,7 @@ using ast::as;
 // ---- names ---------------------------------------------------------------------------------------------------------
 Ref Walker::look(const std::string &name, Scope *inner, Span span) {
   if (Ref found = inner ? inner->find(name) : nullptr)
-    return sound(found);
+    return found->live ? emitWeight(*found->instance, found->text, span) : sound(found);
   if (frame->self)
     if (Ref found = ofSelf(name, span))
       return sound(found);
@@ -29,7 +29,7 @@ Ref Walker::look(const std::string &name, Scope *inner, Span span) {
     return real(3.14159265358979323846);
   if (name == "training") {
     if (!modular)
-      return boolean(false); // entries and tests only use models
+      return boolean(training());
     return tensorType(Element::Bool, {});
   }
   std::vector<std::string> names = builtinNames();

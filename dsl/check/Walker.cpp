@@ -174,6 +174,7 @@ void Walker::rollBack(size_t values) {
   emit.body->values.resize(values);
   for (auto it = weightValues.begin(); it != weightValues.end();)
     it = it->second >= values ? weightValues.erase(it) : std::next(it);
+  std::erase_if(writes, [&](const auto &write) { return write.second >= values; });
 }
 
 void Walker::step(Span span) {

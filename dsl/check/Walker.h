@@ -67,6 +67,14 @@ struct Frame {
 
 enum class Relation : uint8_t { NonNegative, Zero };
 
+/// Values of a body that become a body of their own (Regions.cpp): from `begin` to the next region, the first `own` of
+/// which are placeholders for arguments that only this region has.
+struct Region {
+  size_t begin, own;
+  std::vector<ValueId> results;
+  std::unique_ptr<Body> body;
+};
+
 /// A condition of a `where` clause, as the checker uses it.
 struct Clause {
   enum class Form : uint8_t { Definition, NonNegative, Zero, Remainder, Plain } form;
@@ -99,6 +107,7 @@ public:
 
 private:
   friend class Checker;
+  friend class NativeLoop;
   friend class DataExpansion;
   friend class TrainBlock;
   // ---- obligations and reports (Walker.cpp)
@@ -227,6 +236,23 @@ private:
   Ref loop(const ast::LoopExpr *, Scope *, bool isStatement, bool unroll);
   void carried(const ast::Block *, Scope *, const std::function<void()> &head, Span, std::vector<Argument> &yields);
   void whileStatement(const ast::WhileStmt *, Scope *);
+  // ---- loops that stay loops (NativeLoops.cpp)
+  struct LoopPlan {
+    const ast::Block *body;
+    Index counter;
+    std::string name; // of the counter; empty: none
+    Polynomial low;
+    const ast::Expr *condition = nullptr;
+    Span span;
+    bool reverse = false, yields = false, checkpoint = false;
+  };
+  Ref nativeLoop(const LoopPlan &, Scope *);
+  Index loopCounter(const std::string &name, const Polynomial &count);
+  // ---- bodies inside bodies (Regions.cpp)
+  std::vector<ValueId> cutRegions(size_t first, size_t shared, std::vector<Region> &);
+  void leaves(Ref, std::vector<Ref> &);
+  Ref withLeaves(Ref, std::vector<Ref>::const_iterator &next);
+  Ref resultOf(ValueId, uint32_t number, TensorType, Element, const std::string &name);
   Ref comprehension(const ast::ComprehensionExpr *, Scope *);
   std::vector<Ref> sequence(Ref, Span);
 
@@ -376,10 +402,12 @@ private:
   Test *test = nullptr;
   TrainBlock *train = nullptr;
   TrainPhase phase = TrainPhase::Loss;
-  std::string fieldLabel; // of the metric being evaluated: labels its layer
+  std::string fieldLabel;              // of the metric being evaluated: labels its layer
   std::map<WeightKey, ValueId> writes; // what `<-` has left in each weight so far
   const Term *seed = nullptr;
   std::map<std::string, uint32_t> ordinals; // draws so far, by path
+  std::vector<Index> loopCounters;          // of the native loops around what is being walked
+  bool checkpointed = false;                // the loop at hand recomputes its rounds
   std::optional<std::string> drawPath;      // of an initialiser: the path of its weight
   std::set<uint32_t> modelsRead;
   std::map<std::pair<uint32_t, uint32_t>, ValueId> weightValues; // of the body being filled
