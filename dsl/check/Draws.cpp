@@ -1,7 +1,8 @@
 // Random draws: counter-based, so that a draw depends on its seed, its place and its element, and on nothing else.
 //
 // The key of a draw is a 64-bit hash of the layer path (outside layers: of the name of the entry or test; in an
-// initialiser: of the weight's path) and the ordinal of the draw there; the counter is the row-major element number.
+// initialiser: of the weight's path) and the ordinal of the draw there; the counter is the row-major element number,
+// the rounds of the loops around the draw in front.
 // `random_bits` yields an integer below 2^24, so uniform = bits * 2^-24 is exact in f32 and less than 1.
 #include "check/Walker.h"
 #include <cmath>
@@ -85,6 +86,9 @@ Ref Walker::draw(const std::string &name, const std::vector<Argument> &args, Spa
          "draw a whole tensor first: `let u = uniform([n])`");
   std::vector<Index> indices = Emitter::indicesFor(extentsOf(axes));
   Polynomial position(0);
+  if (!drawPath) // loops first: each round draws anew
+    for (const Index &counter : loopCounters)
+      position = position * counter.extent + Polynomial(counter.atom);
   for (const Index &index : indices)
     position = position * index.extent + Polynomial(index.atom);
   Scalar type = scalarOf(element);

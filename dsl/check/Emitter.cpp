@@ -89,6 +89,29 @@ const Term *Emitter::reduce(Reduction reduction, std::vector<Index> indices, con
   return &term;
 }
 
+const Term *Emitter::renumber(const Term *term, const std::function<ValueId(ValueId)> &name,
+                              std::map<const Term *, const Term *> &known) {
+  if (auto found = known.find(term); found != known.end())
+    return found->second;
+  Term copy = *term;
+  bool changed = term->kind == Term::Kind::Read;
+  if (changed)
+    copy.tensor = name(term->tensor);
+  for (Subscript &s : copy.subscripts)
+    if (s.gather)
+      s.gather = renumber(s.gather, name, known);
+  for (const Term *&operand : copy.operands) {
+    const Term *renamed = renumber(operand, name, known);
+    changed = changed || renamed != operand;
+    operand = renamed;
+  }
+  const Term *made = term;
+  if (changed)
+    made = &program.terms.emplace_back(std::move(copy));
+  known[term] = made;
+  return made;
+}
+
 static void collectFree(const Term *term, std::set<const Atom *> &bound, std::set<const Atom *> &free,
                         std::set<const Term *> &seen) {
   // A term seen before under the same binders adds nothing; a reduction binds fresh atoms, so no other term mentions

@@ -1,6 +1,8 @@
 // Appends values to a body of the checked program, and makes the terms of their equations.
 #pragma once
 #include "program/Program.h"
+#include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +31,9 @@ public:
   const Term *cast(const Term *, Scalar type);
   const Term *select(const Term *condition, const Term *then, const Term *otherwise);
   const Term *reduce(Reduction, std::vector<Index> indices, const Term *element);
+  /// The term with every tensor that it reads renamed; `known` keeps terms shared that were shared.
+  const Term *renumber(const Term *, const std::function<ValueId(ValueId)> &,
+                       std::map<const Term *, const Term *> &known);
   /// Index atoms that the term mentions and does not bind.
   static std::set<const Atom *> freeIndices(const Term *);
 

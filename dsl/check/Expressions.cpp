@@ -343,8 +343,9 @@ Ref Walker::subscript(const ast::SubscriptExpr *e, Scope *inner) {
   return slice(e, base, inner);
 }
 
-/// x[a..b, .., 0] outside equations: a range keeps its axis, a number removes it.
-Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
+/// x[a..b, .., 0] outside equations: a range keeps its axis, a number removes it. With `parts` only what is taken is
+/// found out, and the result is its type.
+Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner, std::vector<Part> *parts) {
   const Axes &axes = base->axes;
   if (e->arguments.size() != axes.size())
     fail(Kind::RankMismatch,
@@ -390,13 +391,17 @@ Ref Walker::slice(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
       result.push_back({high - low, false});
       indices.push_back({freshAtom(AtomKind::Index, "i" + std::to_string(axis)), high - low});
       s.affine = low + Polynomial(indices.back().atom);
+      if (parts)
+        parts->push_back({false, low, high, {}});
     } else {
       Ref at = evaluate(a.value, inner);
       checkSubscript(at, axes[axis], axis, a.span, base, &s);
+      if (parts)
+        parts->push_back({true, {}, {}, s});
     }
     subscripts.push_back(std::move(s));
   }
-  if (!expanding())
+  if (!expanding() || parts)
     return tensorType(base->element, std::move(result));
   ValueId id = valueOf(base, e->base->span);
   const Term *element = emit.read(id, std::move(subscripts));

@@ -6,10 +6,11 @@ namespace nacre {
 using ast::as;
 
 constexpr int64_t mostRounds = 4096; // of an unrolled loop
+constexpr int64_t fewRounds = 64;    // a loop over a short range is written out
 
 std::vector<Ref> Walker::sequence(Ref e, Span span) {
   sound(e);
-  if (e->kind == Entity::Kind::List || e->kind == Entity::Kind::Record)
+  if (e->kind == Entity::Kind::List || e->kind == Entity::Kind::Record || (e->kind == Entity::Kind::Tree && !e->group))
     return e->items;
   fail(Kind::TypeMismatch, "a loop runs over a range or a list", {{span, "this is " + describe(e)}});
 }
@@ -70,6 +71,12 @@ Ref Walker::comprehension(const ast::ComprehensionExpr *e, Scope *inner) {
     }
     over = &members;
   }
+  if (over->kind == Entity::Kind::Tree && over->group) {
+    Scope *body = scope(inner);
+    destructure(e->pattern, anyLeaf(), body, e->pattern.span);
+    evaluate(e->body, body);
+    return openTree();
+  }
   if (over->kind == Entity::Kind::Members) {
     Scope *body = scope(inner);
     destructure(e->pattern, over->member, body, e->pattern.span);
@@ -84,6 +91,8 @@ Ref Walker::comprehension(const ast::ComprehensionExpr *e, Scope *inner) {
     destructure(e->pattern, item, body, e->pattern.span);
     items.push_back(evaluate(e->body, body));
   }
+  if (over->kind == Entity::Kind::Tree && std::all_of(items.begin(), items.end(), isTensor))
+    return tree(std::move(items), over->names);
   return list(std::move(items));
 }
 
@@ -93,10 +102,13 @@ void Walker::carried(const ast::Block *b, Scope *inner, const std::function<void
   std::set<std::string> names;
   assigned(b, names);
   std::map<std::string, Ref> before;
+  std::set<std::string> numbers; // without a type so far
   for (const std::string &name : names)
     if (Ref value = inner->find(name)) {
-      if (isInteger(value))
-        inner->assign(name, tensorType(Element::Int, {}));
+      if (isInteger(value) || value->kind == Entity::Kind::Real) {
+        numbers.insert(name);
+        inner->assign(name, tensorType(isInteger(value) ? Element::Int : Element::Real, {}));
+      }
       before[name] = inner->find(name);
     }
   head();
@@ -116,6 +128,10 @@ void Walker::carried(const ast::Block *b, Scope *inner, const std::function<void
     auto a = shapeOf(value), z = shapeOf(after);
     if (!a || !z)
       continue;
+    if (a->axes.empty() && z->axes.empty() && numbers.count(name)) { // `var total = 0`, to which reals are added
+      inner->assign(name, after);
+      continue;
+    }
     if (!same(a->axes, z->axes) && !z->axes.empty())
       fail(Kind::LoopShape,
            "`" + name + "` enters the loop as " + describe(value) + " and leaves it as " + describe(after),
@@ -126,6 +142,7 @@ void Walker::carried(const ast::Block *b, Scope *inner, const std::function<void
 
 Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool unroll) {
   std::vector<Argument> yields;
+  bool checkpoint = std::exchange(checkpointed, false);
   auto stacked = [&](std::optional<Axis> count) -> Ref {
     if (isStatement)
       return checker.bad;
@@ -189,6 +206,11 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
     frame->yields = outer;
     if (e->reverse)
       std::reverse(yields.begin(), yields.end()); // stacked in index order
+    if (!isStatement && !failed && !frame->returned && yields.size() != count)
+      fail(Kind::MisplacedStatement,
+           "a loop yields once in each round: here " + std::to_string(yields.size()) + " times in " +
+               std::to_string(count) + " rounds",
+           {{e->span, ""}}, "end the body with one `yield`");
     if (!isStatement && yields.size() != count)
       throw Quiet();
   };
@@ -197,27 +219,28 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
       fail(Kind::TypeMismatch, "a range gives one number per round", {{e->pattern.span, ""}});
     Polynomial low = size(range->lhs, inner), high = size(range->rhs, inner), count = high - low;
     auto rounds = facts().normal(count).constant();
-    if (rounds && (expanding() || unroll)) {
-      if (expanding() && !unroll && *rounds > 64)
-        notSupported("a loop of " + std::to_string(*rounds) + " rounds", e->span,
-                     "mark it @unroll, or write an index equation");
+    if (!isStatement)
+      requireSize(count, 1, e->sequence->span, 1400, "the number of rounds that `yield`");
+    if (rounds && (unroll || (expanding() && !checkpoint && *rounds <= fewRounds))) {
       std::vector<Ref> items;
       for (int64_t i = 0; i < std::min<int64_t>(*rounds, mostRounds + 1); ++i)
         items.push_back(integer(low + i));
       unrolled(std::move(items));
       return stacked(std::nullopt);
     }
+    const std::string &name = e->pattern.slots[0].text;
+    Index counter = loopCounter(name, count);
+    const Atom *atom = counter.atom;
     if (expanding())
-      notSupported("a loop whose number of rounds, " + count.text() + ", is known only at run time", e->span);
-    const Atom *atom = freshAtom(AtomKind::Index, e->pattern.slots[0].text);
-    for (Facts &level : factStack)
-      level.setIndex(atom, count);
+      return nativeLoop({e->body, counter, name, low, nullptr, e->span, e->reverse, !isStatement, checkpoint}, inner);
     // The walk sees one representative round; what the loop binds stays inside it.
     Scope *body = scope(inner);
     body->bind(e->pattern.slots[0].text, integer(low + Polynomial(atom)));
     carried(e->body, body, [] {}, e->span, yields);
     return stacked(Axis{count, false});
   }
+  if (checkpoint)
+    notSupported("`@checkpoint` on a loop that is written out", e->span, "mark the call inside it");
   Ref over = sound(evaluate(e->sequence, inner));
   if (over->kind == Entity::Kind::Members) {
     std::set<std::string> names;
@@ -244,9 +267,13 @@ Ref Walker::loop(const ast::LoopExpr *e, Scope *inner, bool isStatement, bool un
 }
 
 void Walker::whileStatement(const ast::WhileStmt *s, Scope *inner) {
-  if (expanding())
-    notSupported("`while`", s->span);
-  size(s->limit, inner);
+  bool checkpoint = std::exchange(checkpointed, false);
+  Polynomial limit = size(s->limit, inner);
+  if (expanding()) {
+    Index counter = loopCounter("round", limit);
+    nativeLoop({s->body, counter, "", Polynomial(0), s->condition, s->span, false, false, checkpoint}, inner);
+    return;
+  }
   std::vector<Argument> yields;
   Scope *body = scope(inner);
   carried(s->body, body, [&] { evaluate(s->condition, body); }, s->span, yields);

@@ -187,9 +187,41 @@ void Walker::attributes(const ast::Stmt *s) {
   }
 }
 
-static bool unrolls(const ast::Stmt *s) {
+static bool marked(const ast::Stmt *s, std::string_view name) {
   return std::any_of(s->attributes.begin(), s->attributes.end(),
-                     [](const ast::Attribute &a) { return a.name.text == "unroll"; });
+                     [&](const ast::Attribute &a) { return a.name.text == name; });
+}
+
+/// The right side of a statement, under its attributes.
+Ref Walker::evaluated(const ast::Stmt *s, const ast::Expr *e, Scope *inner) {
+  bool checkpoint = marked(s, "checkpoint");
+  if (auto *rounds = as<ast::LoopExpr>(e)) {
+    checkpointed = checkpoint;
+    return loop(rounds, inner, false, marked(s, "unroll"));
+  }
+  if (!checkpoint || !expanding() || inEquation)
+    return evaluate(e, inner);
+  // What the expression computes becomes one value, which keeps its inputs only.
+  size_t first = emit.body->values.size();
+  Ref value = sound(evaluate(e, inner));
+  auto shape = shapeOf(value);
+  if (!shape)
+    notSupported("`@checkpoint` on a call that gives " + describe(value), s->span, "let it return one tensor");
+  const Location *location = here(s->span);
+  ValueId id = valueOf(value, e->span);
+  if (emit.body->values.size() == first)
+    return value;
+  Value kept{};
+  kept.kind = Value::Kind::Keep;
+  kept.type = emit.type(id);
+  kept.name = "checkpoint";
+  kept.promises = {"checkpoint"};
+  std::vector<Region> regions;
+  regions.push_back({first, 0, {id}, nullptr});
+  kept.operands = cutRegions(first, 0, regions);
+  kept.inner = std::move(regions[0].body);
+  emit.location = location;
+  return emitted(shape->element, emit.append(std::move(kept)));
 }
 
 void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
@@ -203,12 +235,15 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
     const ast::Pattern &pattern = l ? l->pattern : v->pattern;
     const ast::Type *type = l ? l->type : v->type;
     const ast::Expr *expression = l ? l->value : v->value;
-    auto *rounds = as<ast::LoopExpr>(expression);
-    Ref value = rounds ? loop(rounds, inner, false, unrolls(s)) : evaluate(expression, inner);
+    Ref value = evaluated(s, expression, inner);
     if (type) {
       Ref declared = typeValue(type, inner);
       conform(value, declared, expression->span, type->span, "`" + pattern.slots[0].text + "`");
       value = adapt(value, declared);
+      bool untyped = isInteger(value) || value->kind == Entity::Kind::Real;
+      if (v && untyped && declared->element != Element::Int && expanding() &&
+          !inEquation) // what is stored later has it
+        value = emitted(declared->element, emit.equation({}, termOf(value, scalarOf(declared->element))));
     }
     if (expanding() && isTensor(value) && value->value && !pattern.parenthesised && pattern.slots.size() == 1 &&
         emit.body->values[*value->value].name.empty())
@@ -234,7 +269,7 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
     evaluate(as<ast::DoStmt>(s)->call, inner);
     return;
   case ast::StmtKind::Return:
-    return returnValue(evaluate(as<ast::ReturnStmt>(s)->value, inner), as<ast::ReturnStmt>(s)->value->span);
+    return returnValue(evaluated(s, as<ast::ReturnStmt>(s)->value, inner), as<ast::ReturnStmt>(s)->value->span);
   case ast::StmtKind::Yield: {
     if (!frame->yields)
       fail(Kind::MisplacedStatement, "`yield` outside a loop", {{s->span, ""}}, "end a function with `return`");
@@ -245,9 +280,11 @@ void Walker::walkStatement(const ast::Stmt *s, Scope *inner) {
   case ast::StmtKind::If:
     return ifStatement(as<ast::IfStmt>(s), inner);
   case ast::StmtKind::While:
+    checkpointed = marked(s, "checkpoint");
     return whileStatement(as<ast::WhileStmt>(s), inner);
   case ast::StmtKind::For:
-    loop(as<ast::ForStmt>(s)->loop, inner, true, unrolls(s));
+    checkpointed = marked(s, "checkpoint");
+    loop(as<ast::ForStmt>(s)->loop, inner, true, marked(s, "unroll"));
     return;
   case ast::StmtKind::ExpectError:
     return expectError(as<ast::ExpectErrorStmt>(s), inner);
@@ -379,30 +416,6 @@ Ref Walker::adapt(Ref value, Ref declared) {
   return convert(value, declared->element, emit.span);
 }
 
-// ---- assignment ----------------------------------------------------------------------------------------------------
-void Walker::assign(const ast::AssignStmt *s, Scope *inner) {
-  Ref value = evaluate(s->value, inner);
-  if (!s->target)
-    return destructure(s->pattern, value, inner, s->span, true);
-  if (auto *id = as<ast::IdentifierExpr>(s->target)) {
-    if (!inner->assign(id->name, value)) {
-      look(id->name, inner, id->span);
-      fail(Kind::TypeMismatch, "`" + id->name + "` is no variable", {{id->span, ""}}, "declare it with `var`");
-    }
-    return;
-  }
-  // x[.., n] = v: a new value of x.
-  auto *target = as<ast::SubscriptExpr>(s->target);
-  if (expanding() || !target)
-    notSupported("assigning to a part of a variable", s->span);
-  Ref hole = slice(target, evaluate(target->base, inner), inner);
-  auto shape = shapeOf(value), room = shapeOf(hole);
-  if (!shape || !room)
-    fail(Kind::TypeMismatch, "a tensor is stored here", {{s->value->span, "this is " + describe(value)}});
-  if (!shape->axes.empty())
-    broadcast(*shape, *room, s->value->span, s->target->span, "=");
-}
-
 void Walker::update(const ast::UpdateStmt *s, Scope *inner) {
   if (expanding())
     return store(s, inner);
@@ -410,36 +423,6 @@ void Walker::update(const ast::UpdateStmt *s, Scope *inner) {
   Ref old = evaluate(s->target, inner);
   if (isTensor(old))
     conform(value, old, s->value->span, s->target->span, "`" + std::string(s->target->span.text()) + "`");
-}
-
-void Walker::scatter(const ast::ScatterStmt *s, Scope *inner) {
-  if (expanding())
-    notSupported("`+=` over subscripts", s->span);
-  auto *target = as<ast::SubscriptExpr>(s->target);
-  if (!target)
-    fail(Kind::ScatterTarget, "`+=` adds into elements of a `var`", {{s->target->span, "no subscripts"}},
-         "write `" + std::string(s->target->span.text()) + " = " + std::string(s->target->span.text()) + " + ...`");
-  Scope *body = scope(inner);
-  Axes axes;
-  GroupBinding group;
-  const GroupBinding *outerGroup = frame->group;
-  indices(s->binders, {s->target, s->value}, inner, body, axes, group);
-  ++inEquation;
-  frame->group = &group;
-  try {
-    evaluate(s->target, body);
-    Ref value = evaluate(s->value, body);
-    auto shape = shapeOf(value);
-    if (!shape || !shape->axes.empty())
-      fail(Kind::NotAScalar, "`+=` adds one element, this is " + describe(value), {{s->value->span, ""}},
-           "subscript it: `x[i, j]`");
-  } catch (...) {
-    --inEquation;
-    frame->group = outerGroup;
-    throw;
-  }
-  --inEquation;
-  frame->group = outerGroup;
 }
 
 } // namespace nacre

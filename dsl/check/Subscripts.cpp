@@ -8,8 +8,8 @@ namespace nacre {
 using ast::as;
 
 // ---- elements ------------------------------------------------------------------------------------------------------
-/// x[subscripts] inside an equation: one element.
-Ref Walker::elementOf(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
+/// x[subscripts] inside an equation: one element, or with `place` where it is.
+Ref Walker::elementOf(const ast::SubscriptExpr *e, Ref base, Scope *inner, std::vector<Subscript> *place) {
   const Axes &axes = base->axes;
   size_t explicitCount = 0;
   bool group = false;
@@ -48,7 +48,9 @@ Ref Walker::elementOf(const ast::SubscriptExpr *e, Ref base, Scope *inner) {
     subscripts.push_back(std::move(s));
     ++position;
   }
-  if (!expanding())
+  if (place)
+    *place = subscripts;
+  if (!expanding() || place)
     return tensorType(base->element, {});
   Entity &made = make(Entity::Kind::Tensor);
   made.element = base->element;
@@ -130,8 +132,11 @@ void Walker::checkSubscript(Ref at, const Axis &axis, size_t number, Span span, 
 std::optional<uint32_t> Walker::sourceArgument(ValueId id) const {
   for (int i = 0; i < 64; ++i) {
     const Value &v = emit.body->values[id];
-    if (v.kind == Value::Kind::Argument)
+    if (v.kind == Value::Kind::Argument) {
+      if (!entry || id >= entry->arguments.size()) // of a loop
+        return std::nullopt;
       return v.number;
+    }
     if (v.kind == Value::Kind::Reshape) {
       id = v.operands[0];
       continue;

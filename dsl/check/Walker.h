@@ -207,6 +207,7 @@ private:
   void writeWeight(WeightKey, Ref value, Span);
   std::optional<std::pair<Instance *, std::string>> weightTarget(const ast::Expr *, Scope *);
   void store(const ast::UpdateStmt *, Scope *);
+  bool storeTree(const ast::UpdateStmt *, Scope *);
   bool training() const;
   /// After a branch on a run-time condition: what was written in one of the two is chosen.
   void chooseWritten(Ref condition, std::map<WeightKey, ValueId> then, Span);
@@ -222,15 +223,25 @@ private:
   void returnValue(Ref, Span);
   void destructure(const ast::Pattern &, Ref, Scope *, Span, bool rebind = false);
   void ifStatement(const ast::IfStmt *, Scope *);
-  void assign(const ast::AssignStmt *, Scope *);
+  Ref evaluated(const ast::Stmt *, const ast::Expr *, Scope *);
   void update(const ast::UpdateStmt *, Scope *);
-  void scatter(const ast::ScatterStmt *, Scope *);
   void expectError(const ast::ExpectErrorStmt *, Scope *);
   void expectStatement(const ast::ExpectStmt *, Scope *);
   void attributes(const ast::Stmt *);
   void conform(Ref value, Ref declared, Span, Span declaredSpan, const std::string &what);
   Ref adapt(Ref value, Ref declared);
   static void assigned(const ast::Block *, std::set<std::string> &);
+
+  // ---- assignment (Assignments.cpp)
+  /// One axis of what a slice takes.
+  struct Part {
+    bool single = false;
+    Polynomial low, high; // of a range
+    Subscript subscript;  // of one position
+  };
+  void assign(const ast::AssignStmt *, Scope *);
+  Ref withPart(const ast::SubscriptExpr *, Ref base, Ref value, Span valueSpan, Scope *);
+  void scatter(const ast::ScatterStmt *, Scope *);
 
   // ---- loops (Loops.cpp)
   Ref loop(const ast::LoopExpr *, Scope *, bool isStatement, bool unroll);
@@ -260,7 +271,7 @@ private:
   Ref evaluate(const ast::Expr *, Scope *);
   Ref memberOf(const ast::MemberExpr *, Scope *);
   Ref subscript(const ast::SubscriptExpr *, Scope *);
-  Ref slice(const ast::SubscriptExpr *, Ref base, Scope *);
+  Ref slice(const ast::SubscriptExpr *, Ref base, Scope *, std::vector<Part> *parts = nullptr);
   Ref pipe(const ast::PipeExpr *, Scope *);
   Ref conditional(const ast::IfExpr *, Scope *);
   Ref interpolate(const ast::StringExpr *, Scope *);
@@ -326,7 +337,7 @@ private:
   const Term *reduction(const std::string &name, std::vector<Index>, const Term *, Element &result,
                         const Polynomial &count, Span);
   Element reducedElement(const std::string &name, Element, Span);
-  Ref elementOf(const ast::SubscriptExpr *, Ref base, Scope *);
+  Ref elementOf(const ast::SubscriptExpr *, Ref base, Scope *, std::vector<Subscript> *place = nullptr);
   void checkSubscript(Ref, const Axis &, size_t number, Span, Ref base, Subscript *);
   void noteGather(const Term *, const Polynomial &extent, const std::string &text);
   std::optional<uint32_t> sourceArgument(ValueId) const;
@@ -356,7 +367,20 @@ private:
   DataUse dataUse(const ast::Expr *, Scope *);
   void checkUnusedData(const ast::DataDecl *);
 
+  // ---- weights as values (Trees.cpp)
+  Ref tree(std::vector<Ref> items, std::vector<std::string> paths);
+  Ref openTree();
+  Ref anyLeaf();
+  std::vector<std::pair<std::string, WeightKey>> parametersOf(const Instance &, Span);
+  Ref weightsOf(Ref, Span);
+  Ref gradientTree(Ref scalar, Ref layer, Span, Span bySpan);
+  Ref leafwise(const std::vector<Ref> &operands, Span, const std::function<Ref(const std::vector<Ref> &)> &leaf);
+  Ref reduceTree(const std::string &name, Ref, Span);
+  Ref namedOf(Ref, Span);
+  Ref matchesOf(const std::vector<Argument> &, Span);
+
   // ---- derivatives (Gradients.cpp)
+  bool dependsOn(Ref, ValueId by, Span);
   /// d scalar / d `by`, a value of the body being filled; `bySpan` is what the source calls it.
   Ref gradientOf(Ref scalar, ValueId by, Span span, Span bySpan);
   Ref gradientBy(Ref scalar, Ref by, Span, Span bySpan);

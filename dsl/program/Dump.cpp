@@ -132,7 +132,10 @@ private:
   void dump(const Body &body, const std::string &indent, const Model *fixed = nullptr) {
     for (size_t id = 0; id < body.values.size(); ++id) {
       const Value &v = body.values[id];
-      out << indent << "%" << id << ": " << nacre::text(v.type) << " = ";
+      out << indent << "%" << id;
+      if (v.kind != Value::Kind::Loop && v.kind != Value::Kind::Custom)
+        out << ": " << text(v.type, counters);
+      out << " = ";
       switch (v.kind) {
       case Value::Kind::Argument:
         out << "argument " << v.number;
@@ -150,7 +153,7 @@ private:
         break;
       }
       case Value::Kind::Equation: {
-        Names names;
+        Names names = counters;
         std::string bound = binders(v.indices, names);
         out << bound << " " << text(v.body, names);
         break;
@@ -184,7 +187,7 @@ private:
           out << " %" << operand;
         break;
       case Value::Kind::Scatter: {
-        Names names;
+        Names names = counters;
         std::string bound = binders(v.indices, names);
         out << "scatter into %" << v.operands[0] << " " << bound << " " << text(v.body, names) << " at ["
             << text(v.subscripts, names) << "]";
@@ -196,7 +199,7 @@ private:
             << (v.reverse ? " reverse" : "") << " %" << v.operands[0];
         break;
       case Value::Kind::Loop: {
-        Names names;
+        Names names = counters;
         out << "loop " << binders(v.indices, names) << (v.reverse ? " reverse" : "") << " carries " << v.carried;
         for (ValueId operand : v.operands)
           out << " %" << operand;
@@ -208,12 +211,16 @@ private:
       for (const std::string &promise : v.promises)
         out << "  @" << promise;
       out << "\n";
-      if (v.inner)
-        dump(*v.inner, indent + "  ", fixed);
-      if (v.backward)
-        out << indent << " backward\n", dump(*v.backward, indent + "  ", fixed);
+      Names outside = counters;
+      if (v.kind == Value::Kind::Loop)
+        shownIndex(v.indices[0].atom, counters);
       if (v.condition)
         out << indent << " while\n", dump(*v.condition, indent + "  ", fixed);
+      if (v.inner)
+        out << (v.condition ? indent + " do\n" : ""), dump(*v.inner, indent + "  ", fixed);
+      if (v.backward)
+        out << indent << " backward\n", dump(*v.backward, indent + "  ", fixed);
+      counters = std::move(outside);
     }
     out << indent << "results";
     for (ValueId result : body.results)
@@ -317,7 +324,15 @@ private:
     }
   }
 
+  std::string text(const TensorType &type, Names &names) {
+    std::string s(name(type.element));
+    for (size_t i = 0; i < type.extents.size(); ++i)
+      s += (i ? ", " : "[") + text(type.extents[i], names);
+    return s + (type.extents.empty() ? "" : "]");
+  }
+
   const Program &program;
+  Names counters; // of the loops around
   std::ostringstream out;
 };
 
