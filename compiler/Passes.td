@@ -26,6 +26,14 @@ def FuseElementwise : Pass<"nacre-fuse-elementwise", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect",
                            "::mlir::tensor::TensorDialect"];
 }
+def OrderUpdates : Pass<"nacre-order-updates", "::mlir::func::FuncOp"> {
+  let summary = "orders a training function so that weights are updated in place and gradients die early";
+  let description = [{
+    An elementwise op whose result is stored in a weight gets that weight as its destination, and every other reader of
+    the weight comes before it. Where that is impossible, bufferisation copies the result into the weight at the end.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
 def Bufferize : Pass<"nacre-bufferize", "::mlir::ModuleOp"> {
   let summary = "tensors become buffers, results those of the caller; copies become loops";
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect",

@@ -19,6 +19,10 @@ def Nacre_Dialect : Dialect {
     Attributes of function arguments: `nacre.dimension = "n"` (a run-time size, type `index`),
     `nacre.weight = [model, number]`, `nacre.path = "fc1.weight"`, `nacre.prepared = [model, number]`,
     `nacre.argument = 0`, `nacre.result = 0`, and `nacre.extents`, a map from the function's dimensions to the shape.
+
+    A function of a `train` block carries `nacre.training`: its weights change with every call. What it leaves in a weight
+    is a result marked `nacre.store = [model, number]`, after the ordinary ones; every read of the call sees the old value.
+    `nacre.mixed` beside it: contractions read bf16.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
 }

@@ -4,6 +4,7 @@
 #include "import/Types.h"
 #include "ops/Ops.h"
 #include "llvm/ADT/STLExtras.h"
+#include <set>
 
 namespace nacre {
 
@@ -42,6 +43,11 @@ public:
       results.push_back(values[result]);
       types.push_back(values[result].getType());
     }
+    if (parts.stores)
+      for (const Store &store : *parts.stores) {
+        results.push_back(values[store.value]);
+        types.push_back(values[store.value].getType());
+      }
     mlir::func::ReturnOp::create(builder, location, results);
     start->erase();
     function.setFunctionType(builder.getFunctionType(function.getBody().front().getArgumentTypes(), types));
@@ -53,6 +59,8 @@ public:
       if (auto extents = extentsAttribute(type))
         function.setResultAttr(number, "nacre.extents", extents);
     }
+    if (parts.stores)
+      markStores(parts.body->results.size());
     if (!sizeValues.complete())
       return function.emitError() << "the size `" << sizeValues.missing << "` is no dimension of " << parts.name;
     if (failed)
@@ -61,6 +69,19 @@ public:
   }
 
 private:
+  /// The results from `first` on are new contents of weights.
+  void markStores(unsigned first) {
+    std::set<std::pair<uint32_t, uint32_t>> written;
+    for (auto [number, store] : llvm::enumerate(*parts.stores)) {
+      auto owner = ownerOf(store.model, store.weight);
+      function.setResultAttr(first + number, "nacre.store", builder.getDenseI64ArrayAttr({owner.first, owner.second}));
+      if (!written.insert(owner).second) {
+        function.emitError() << "stores `" << program.models[owner.first].weights[owner.second].path << "` twice";
+        failed = true;
+      }
+    }
+  }
+
   mlir::Value addArgument(mlir::Type type, llvm::StringRef role, mlir::Attribute detail) {
     argumentAttributes.emplace_back();
     argumentAttributes.back().set(builder.getStringAttr(role), detail);
@@ -74,10 +95,23 @@ private:
     return argument;
   }
 
-  /// Weights that the body reads, each once, in the order of models and numbers.
+  /// The weight whose tensor a weight is: itself, unless it is tied to another one.
+  std::pair<uint32_t, uint32_t> ownerOf(uint32_t model, uint32_t number) {
+    const std::vector<Weight> &list = program.models[model].weights;
+    while (list[number].tiedTo)
+      number = *list[number].tiedTo;
+    return {model, number};
+  }
+
+  /// Weights that the body reads or writes, each once, in the order of models and numbers.
   void addWeights(const Body &body) {
     std::map<std::pair<uint32_t, uint32_t>, const TensorType *> found;
     collectWeights(body, found);
+    if (parts.stores)
+      for (const Store &store : *parts.stores) {
+        auto owner = ownerOf(store.model, store.weight);
+        found[owner] = &program.models[owner.first].weights[owner.second].type;
+      }
     for (const auto &[key, type] : found) {
       auto [model, number] = key;
       mlir::Value argument = addTensor(*type, "nacre.weight", builder.getDenseI64ArrayAttr({model, number}));
@@ -90,7 +124,7 @@ private:
   void collectWeights(const Body &body, std::map<std::pair<uint32_t, uint32_t>, const TensorType *> &found) {
     for (const Value &value : body.values) {
       if (value.kind == Value::Kind::Weight)
-        found[{value.model, value.number}] = &value.type;
+        found[ownerOf(value.model, value.number)] = &value.type;
       if (value.inner)
         collectWeights(*value.inner, found);
     }
@@ -158,7 +192,7 @@ private:
     case Value::Kind::Argument:
       return inputs[value.number];
     case Value::Kind::Weight:
-      return weights[{value.model, value.number}];
+      return weights[ownerOf(value.model, value.number)];
     case Value::Kind::Constant:
       return ConstantOp::create(builder, place, constant(value));
     case Value::Kind::Equation:

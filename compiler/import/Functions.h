@@ -13,6 +13,7 @@ struct FunctionParts {
   std::vector<TensorType> arguments;
   std::vector<std::string> resultNames;
   Span span;
+  const std::vector<Store> *stores = nullptr;
 };
 
 /// Failure after an error was reported.

@@ -27,14 +27,33 @@ static LogicalResult copyAsLinalg(OpBuilder &builder, Location location, Value f
   return success();
 }
 
-/// Every result is written into a buffer that the caller passes, after the other arguments.
-static void resultsToArguments(func::FuncOp function) {
+/// What is to be left in a weight.
+struct StoredResult {
+  Value value;
+  BlockArgument weight;
+};
+
+/// Every result is written into a buffer that the caller passes, after the other arguments; but results that are new
+/// contents of weights are returned.
+static FailureOr<SmallVector<StoredResult>> resultsToArguments(func::FuncOp function) {
   auto back = cast<func::ReturnOp>(function.front().getTerminator());
   OpBuilder builder(back);
   for (unsigned number = 0; number < function.getNumArguments(); ++number)
     if (isa<RankedTensorType>(function.getArgumentTypes()[number]))
       function.setArgAttr(number, "bufferization.writable", builder.getBoolAttr(false));
+  SmallVector<StoredResult> stores;
   for (auto [number, result] : llvm::enumerate(back.getOperands())) {
+    if (auto place = function.getResultAttrOfType<DenseI64ArrayAttr>(number, "nacre.store")) {
+      StoredResult store{result, {}};
+      for (BlockArgument argument : function.getArguments())
+        if (function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "nacre.weight") == place)
+          store.weight = argument;
+      if (!store.weight || store.weight.getType() != result.getType())
+        return function.emitError() << "result " << number << " is stored in no weight of its type";
+      function.setArgAttr(store.weight.getArgNumber(), "bufferization.writable", builder.getBoolAttr(true));
+      stores.push_back(store);
+      continue;
+    }
     auto type = cast<RankedTensorType>(result.getType());
     auto buffer = MemRefType::get(type.getShape(), type.getElementType());
     unsigned last = function.getNumArguments();
@@ -47,6 +66,30 @@ static void resultsToArguments(func::FuncOp function) {
   function.removeResAttrsAttr();
   back->setOperands({});
   function.setFunctionType(FunctionType::get(function.getContext(), function.getArgumentTypes(), {}));
+  return stores;
+}
+
+/// Writes new contents into weights, after everything else: no value of the call is the old weight by then. What was
+/// computed in the memory of its weight is there already, and the copy of a buffer onto itself is dropped.
+static void writeStores(func::FuncOp function, ArrayRef<StoredResult> stores) {
+  OpBuilder builder(function.front().getTerminator());
+  SmallVector<Value> values;
+  for (const StoredResult &store : stores) {
+    Value behind = store.value;
+    while (Operation *op = behind.getDefiningOp()) {
+      if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp, tensor::ExtractSliceOp>(op))
+        break;
+      behind = op->getOperand(0);
+    }
+    Value value = store.value;
+    if (isa<BlockArgument>(behind)) // may be another weight that is stored first
+      value = bufferization::AllocTensorOp::create(builder, value.getLoc(), cast<RankedTensorType>(value.getType()),
+                                                   ValueRange(), value);
+    values.push_back(value);
+  }
+  for (auto [store, value] : llvm::zip(stores, values))
+    bufferization::MaterializeInDestinationOp::create(builder, value.getLoc(), store.weight.getType(), value,
+                                                      store.weight);
 }
 
 /// Gives every user of an unwritten or freshly filled tensor one of its own. Shared ones cost copies, and the
@@ -100,11 +143,28 @@ struct Bufferize : nacre::impl::BufferizeBase<Bufferize> {
       return bufferization::getMemRefTypeWithStaticIdentityLayout(type, space);
     };
     options.memCpyFn = copyAsLinalg;
+    SmallVector<std::pair<func::FuncOp, SmallVector<StoredResult>>> stores;
     for (auto function : module.getOps<func::FuncOp>())
-      if (!function.isExternal())
-        unshareDestinations(function), resultsToArguments(function);
+      if (!function.isExternal()) {
+        unshareDestinations(function);
+        auto list = resultsToArguments(function);
+        if (failed(list))
+          return signalPassFailure();
+        // Held as operands of the return meanwhile, where a rewrite finds them.
+        auto back = cast<func::ReturnOp>(function.front().getTerminator());
+        for (StoredResult &store : *list)
+          back->insertOperands(back->getNumOperands(), store.value);
+        stores.push_back({function, std::move(*list)});
+      }
     if (failed(bufferization::eliminateEmptyTensors(rewriter, module)))
       return signalPassFailure();
+    for (auto &[function, list] : stores) {
+      auto back = cast<func::ReturnOp>(function.front().getTerminator());
+      for (auto [store, value] : llvm::zip(list, back.getOperands()))
+        store.value = value;
+      back->setOperands({});
+      writeStores(function, list);
+    }
     bufferization::BufferizationState state;
     if (failed(bufferization::runOneShotModuleBufferize(module, options, state)))
       return signalPassFailure();

@@ -32,6 +32,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
@@ -54,6 +55,7 @@ void registerLowering(DialectRegistry &registry) {
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(registry);
   linalg::registerBufferizableOpInterfaceExternalModels(registry);
   linalg::registerSubsetOpInterfaceExternalModels(registry);
+  scf::registerBufferizableOpInterfaceExternalModels(registry);
   tensor::registerBufferizableOpInterfaceExternalModels(registry);
   tensor::registerSubsetOpInterfaceExternalModels(registry);
   arith::registerConvertArithToLLVMInterface(registry);
@@ -99,6 +101,7 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createHoistWeightWork());
   manager.addNestedPass<func::FuncOp>(createFuseElementwise());
   simplify(manager);
+  manager.addNestedPass<func::FuncOp>(createOrderUpdates()); // the reference copies, to be the judge of this
 }
 
 void buildBuffers(OpPassManager &manager, const LoweringOptions &) {

@@ -134,7 +134,8 @@ struct HoistWeightWork : nacre::impl::HoistWeightWorkBase<HoistWeightWork> {
     DenseMap<int64_t, std::unique_ptr<Preparation>> preparations;
     SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
     for (func::FuncOp function : functions)
-      if (function->hasAttr("nacre.entry") || function->hasAttr("nacre.test"))
+      if ((function->hasAttr("nacre.entry") || function->hasAttr("nacre.test")) &&
+          !function->hasAttr("nacre.training")) // there weights change with every call
         hoist(function, preparations);
   }
 

@@ -102,11 +102,12 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     return rows >= 8;
   }
 
-  /// Whether a value is computed from weights and constants alone.
+  /// Whether a value is computed from weights and constants alone, and so before the call.
   static bool isWeightOnly(Value value) {
     if (auto argument = dyn_cast<BlockArgument>(value)) {
       auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-      return function && (function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
+      return function && !function->hasAttr("nacre.training") &&
+             (function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
                           function.getArgAttr(argument.getArgNumber(), "nacre.prepared"));
     }
     Operation *op = value.getDefiningOp();
