@@ -17,18 +17,14 @@ namespace {
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// The codecs of pictures that a product opens: those of the arguments and results of a program's entries, and all of
-/// them where a reader of data finds pictures.
-std::vector<std::string> codecsOf(const Program &program, bool executable) {
+/// The codecs that the arguments and results of an executable's entries name.
+std::vector<std::string> codecsOf(const Program &program) {
   std::set<std::string> codecs;
   for (const Entry &entry : program.entries)
     for (const auto *fields : {&entry.arguments, &entry.results})
       for (const Field &field : *fields)
-        if (executable && !field.codec.empty() && field.codec != "npy")
+        if (!field.codec.empty() && field.codec != "npy")
           codecs.insert(field.codec);
-  for (const Data &data : program.data)
-    if (!program.trains.empty() && data.reader.starts_with("image"))
-      codecs.insert({"png", "jpeg"});
   return {codecs.begin(), codecs.end()};
 }
 
@@ -118,8 +114,8 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   std::string object = scratch.path(program.module + ".o");
   if (std::string problem = writeFile(object, result.output); !problem.empty())
     return problem;
-  LinkOptions link{installation().runtime, codecsOf(program, executable), !program.trains.empty(),
-                   product.options.strip};
+  LinkOptions link{installation().runtime, executable ? codecsOf(program) : std::vector<std::string>(),
+                   !program.trains.empty(), product.options.strip};
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);

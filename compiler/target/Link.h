@@ -8,7 +8,7 @@ namespace nacre {
 
 struct LinkOptions {
   std::string runtime;             // folder of libnacre_rt.a, libnacre_main.a and the others
-  std::vector<std::string> codecs; // "png": that entries or readers of data name
+  std::vector<std::string> codecs; // "png": that entries name
   bool train = false;              // the module has train blocks: also libnacre_train.a and libnacre_data.a
   bool strip = false;
 };

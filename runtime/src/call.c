@@ -144,7 +144,7 @@ static int open_models(nacre_call *call, const nacre_module_info *module, const 
     const nacre_model_info *info = module->models[call->entry->models[i]];
     const char *named = weights_of(flags, info->name);
     char *found = named || flags->seeded ? NULL : beside_program(info);
-    nacre_model_options options = {found ? found : named, flags->seed, flags->seeded};
+    nacre_model_options options = {.weights = found ? found : named, .seed = flags->seed, .initialise = flags->seeded};
     call->models[i] = nacre_model_open_with(info, &options);
     free(found);
     if (!call->models[i])

@@ -197,6 +197,9 @@ void nacre_print_help(const nacre_module_info *module, const nacre_flags *flags)
   for (int32_t i = 0; i < module->entry_count; ++i)
     if (!flags->entry || flags->entry == module->entries[i])
       print_entry(module->entries[i]);
+  if (module->train_count && !flags->entry)
+    printf("\n`%s train --help` and `%s eval --help`: its %d train block%s\n", flags->program, flags->program,
+           (int)module->train_count, module->train_count == 1 ? "" : "s");
   printf("\nflags:\n");
   for (int kind = 0; kind < FLAG_COUNT; ++kind)
     printf("  %-9s %-5s %s\n", known[kind].name, known[kind].value ? known[kind].value : "", known[kind].text);

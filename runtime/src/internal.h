@@ -96,6 +96,7 @@ typedef struct nacre_model_options {
   const char *weights; /* a path, or null: embedded weights, else the file of `load` */
   uint64_t seed;       /* of initialisers */
   bool initialise;     /* without a file, every weight is initialised */
+  bool writable;       /* every weight in memory of its own, to be trained: nothing is prepared from it */
 } nacre_model_options;
 struct nacre_model *nacre_model_open_with(const nacre_model_info *info, const nacre_model_options *options);
 

@@ -2,9 +2,13 @@
  */
 #include "program.h"
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { FAILED = 1, USAGE = 2 };
+
+/* `train` and `eval`, in libnacre_train.a, which is linked only where a module has train blocks. */
+extern int nacre_train_command(int argc, char **argv, const nacre_module_info *module) __attribute__((weak));
 
 static double milliseconds(void) {
   struct timespec now;
@@ -58,6 +62,9 @@ static int run_entry(const nacre_module_info *module, const nacre_flags *flags) 
 int main(int argc, char **argv) {
   const nacre_module_info *module = &nacre_main_module;
   nacre_flags flags;
+  if (argc > 1 && module->train_count > 0 && nacre_train_command &&
+      (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "eval") == 0))
+    return nacre_train_command(argc, argv, module);
   if (nacre_parse_flags(argc, argv, module, &flags) != 0) {
     nacre_flags_release(&flags);
     return USAGE;

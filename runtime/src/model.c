@@ -212,7 +212,7 @@ static int load_weight(loading *l, int32_t index) {
   if (status != NACRE_OK)
     return status;
   bool same_type = stored->type == weight->type && type != NACRE_BOOL; /* a stored bool may hold any byte */
-  if (same_type && !l->transposed[index] && (uintptr_t)stored->data % element == 0) {
+  if (same_type && !l->options->writable && !l->transposed[index] && (uintptr_t)stored->data % element == 0) {
     l->model->tensors[index] = stored->data;
     return NACRE_OK;
   }
@@ -349,8 +349,12 @@ struct nacre_model *nacre_model_open_with(const nacre_model_info *info, const na
     status = open_file(&l);
   if (status == NACRE_OK)
     status = load_weights(&l);
-  if (status == NACRE_OK)
+  if (status == NACRE_OK && !options->writable) {
     status = prepare(model);
+  } else { /* every weight has been copied */
+    nacre_safetensors_close(model->file);
+    model->file = NULL;
+  }
   free(l.by_path);
   free((void *)l.stored);
   free(l.transposed);

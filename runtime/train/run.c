@@ -1,0 +1,297 @@
+/* A whole run: epochs until it is finished, gives up early, is interrupted or fails; weights, checkpoints, log and
+   report on the way. */
+#include "command.h"
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Without `checkpoint: every`, a run keeps a checkpoint of its own, at most this often, and removes it at the end. */
+static const double own_checkpoint_seconds = 10;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal) {
+  (void)signal;
+  interrupted = 1;
+}
+
+/* The first Ctrl-C asks the run to end after its step, the second ends the process. */
+void nacre_catch_interrupts(void) {
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+bool nacre_interrupted(void) { return interrupted != 0; }
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* ---- what a value is good for -------------------------------------------------------------------------------------
+ */
+static int unknown_value(const nacre_trainer *t, const char *setting, const char *name) {
+  nacre_text names = {0};
+  for (size_t i = 0; i < t->now.count; ++i)
+    if (t->now.list[i].rank == 0)
+      nacre_text_add(&names, "%s`%s`", names.length ? ", " : "", t->now.list[i].name);
+  int status = nacre_fail(NACRE_ERROR_ARGUMENT, "train %s: `%s` names the value `%s`; there are %s", t->info->name,
+                          setting, name, names.data ? names.data : "none");
+  free(names.data);
+  return status;
+}
+
+static const char *watched(const nacre_trainer *t, const char *said) {
+  return said ? said : nacre_measures_find(&t->now, "validate.loss") ? "validate.loss" : "loss";
+}
+
+static int keep_best(nacre_trainer *t, const nacre_run_files *files) {
+  if (!t->settings.best_path || !files->weights)
+    return NACRE_OK;
+  const char *name = watched(t, t->settings.best_by);
+  double value = nacre_trainer_value(t, name);
+  if (isnan(value) && t->at.closed == 1 && !nacre_measures_find(&t->now, name))
+    return unknown_value(t, "checkpoint: best", name);
+  bool first = t->at.best_epoch < 0;
+  if (!first && !nacre_is_better(t->settings.best_mode, name, value, t->at.save_best))
+    return NACRE_OK;
+  t->at.save_best = value;
+  t->at.best_epoch = t->at.epoch;
+  return nacre_weights_write_all(t, files->weights);
+}
+
+static int watch_for_stop(nacre_trainer *t) {
+  if (t->settings.patience <= 0)
+    return NACRE_OK;
+  const char *name = watched(t, t->settings.stop_on);
+  double value = nacre_trainer_value(t, name);
+  if (isnan(value) && t->at.closed == 1)
+    return unknown_value(t, "early_stop", name);
+  if (nacre_is_better(t->settings.stop_mode, name, value, t->at.stop_best)) {
+    t->at.stop_best = value;
+    t->at.waited = 0;
+  } else {
+    ++t->at.waited;
+  }
+  return NACRE_OK;
+}
+
+static bool gives_up(const nacre_trainer *t) {
+  return t->settings.patience > 0 && t->at.waited >= t->settings.patience;
+}
+
+/* ---- the loop -----------------------------------------------------------------------------------------------------
+ */
+static int save_checkpoint(const nacre_trainer *t, const nacre_run_files *files, double *saved) {
+  if (!files->checkpoint)
+    return NACRE_OK;
+  bool due =
+      files->named_checkpoint ? t->at.closed % t->settings.every == 0 : seconds() - *saved > own_checkpoint_seconds;
+  if (!due)
+    return NACRE_OK;
+  int status = nacre_checkpoint_write(t, files->checkpoint);
+  *saved = seconds();
+  return status;
+}
+
+static int end_epoch(nacre_trainer *t, const nacre_run_files *files, nacre_progress *progress, nacre_log *log,
+                     double *saved) {
+  int status = nacre_trainer_close_epoch(t);
+  if (status == NACRE_OK) {
+    nacre_progress_epoch(progress, t);
+    status = nacre_log_epoch(log, t, nacre_progress_speed(progress, t));
+  }
+  if (status == NACRE_OK)
+    status = keep_best(t, files);
+  if (status == NACRE_OK)
+    status = watch_for_stop(t);
+  if (status == NACRE_OK)
+    status = save_checkpoint(t, files, saved);
+  return status;
+}
+
+int nacre_run_loop(nacre_trainer *t, const nacre_run_files *files, nacre_progress *progress, nacre_log *log,
+                   const char **reason) {
+  double saved = seconds();
+  int status = NACRE_OK;
+  *reason = "finished";
+  while (status == NACRE_OK) {
+    if (nacre_trainer_epoch_over(t) && t->at.closed <= t->at.epoch)
+      status = end_epoch(t, files, progress, log, &saved);
+    if (status != NACRE_OK || nacre_trainer_finished(t))
+      break;
+    if (gives_up(t)) {
+      *reason = "stopped early";
+      break;
+    }
+    if (interrupted) {
+      *reason = "interrupted";
+      return NACRE_INTERRUPTED;
+    }
+    status = nacre_trainer_iterate(t);
+    if (status == NACRE_OK)
+      nacre_progress_step(progress, t);
+  }
+  if (status == NACRE_OK && t->at.done > 0 && t->at.closed <= t->at.epoch) /* `steps` ended within an epoch */
+    status = end_epoch(t, files, progress, log, &saved);
+  if (status != NACRE_OK)
+    *reason = "failed";
+  return status;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------
+ */
+/* PATH with another ending: out/mlp.safetensors, .html -> out/mlp.html */
+static char *beside(const char *path, const char *ending) {
+  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+  size_t stem = dot && dot != path && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+  char *result = NULL;
+  return asprintf(&result, "%.*s%s", (int)stem, path, ending) < 0 ? NULL : result;
+}
+
+static int name_files(const nacre_command *command, const nacre_train_info *train, const nacre_settings *settings,
+                      nacre_run_files *files) {
+  *files = (nacre_run_files){.named_checkpoint = settings->every > 0 && settings->every_path};
+  if (command->out && command->train)
+    files->weights = strdup(command->out);
+  else if (settings->best_path)
+    files->weights = strdup(settings->best_path);
+  else if (asprintf(&files->weights, "%s.safetensors", train->name) < 0)
+    files->weights = NULL;
+  if (files->weights) {
+    files->checkpoint = files->named_checkpoint ? strdup(settings->every_path) : beside(files->weights, ".train");
+    files->report = command->report ? strdup(command->report) : beside(files->weights, ".html");
+  }
+  if (!files->weights || !files->checkpoint || !files->report)
+    return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
+  return NACRE_OK;
+}
+
+static void release_files(nacre_run_files *files) {
+  free(files->weights);
+  free(files->checkpoint);
+  free(files->report);
+}
+
+/* The checkpoint that the command line or the source says to go on from; null: from the beginning. */
+static const char *resumed(const nacre_command *command, const nacre_settings *settings) {
+  if (command->resume)
+    return command->resume;
+  if (!settings->resume_path || (settings->resume_optional && access(settings->resume_path, F_OK) != 0))
+    return NULL;
+  return settings->resume_path;
+}
+
+static void say_how_to_resume(nacre_progress *progress, const nacre_command *command, const nacre_trainer *t,
+                              const nacre_run_files *files) {
+  nacre_progress_say(progress, "interrupted after iteration %lld; go on with\n  %s train %s --resume %s%s%s%s%s",
+                     (long long)t->at.iteration, command->program, t->info->name, files->checkpoint,
+                     command->out ? " --out " : "", command->out ? command->out : "",
+                     command->data ? " --data-dir " : "", command->data ? command->data : "");
+}
+
+/* ---- one run ------------------------------------------------------------------------------------------------------
+ */
+static int finish(nacre_trainer *t, const nacre_command *command, const nacre_run_files *files,
+                  nacre_progress *progress, nacre_log *log, const char *reason) {
+  int status = NACRE_OK;
+  bool best = t->settings.best_path && t->at.best_epoch >= 0;
+  if (!best)
+    status = nacre_weights_write_all(t, files->weights);
+  if (status == NACRE_OK)
+    status = nacre_report_write(t, files->report, reason);
+  if (status == NACRE_OK)
+    status = nacre_log_end(log, t, reason, files->weights);
+  if (status == NACRE_OK && !files->named_checkpoint)
+    unlink(files->checkpoint);
+  if (status != NACRE_OK)
+    return status;
+  if (strcmp(reason, "finished") != 0)
+    nacre_progress_say(progress, "%s: %s after epoch %lld", t->info->name, reason, (long long)t->at.epoch + 1);
+  nacre_progress_say(progress, "%s: wrote %s%s and %s", t->info->name, files->weights, best ? " (the best epoch)" : "",
+                     files->report);
+  if (command->json) {
+    nacre_text line = {0};
+    nacre_text_add(&line, "{\"train\": ");
+    nacre_text_add_json(&line, t->info->name);
+    nacre_text_add(&line, ", \"weights\": ");
+    nacre_text_add_json(&line, files->weights);
+    nacre_measures_json(&line, &t->now);
+    printf("%s}\n", line.data && !line.failed ? line.data : "{\"error\": \"out of memory\"");
+    free(line.data);
+  } else {
+    nacre_measures_print(stdout, &t->now, "");
+  }
+  return NACRE_OK;
+}
+
+/* Keeps the text of an error across what is done after it. */
+static int also_report(nacre_trainer *t, const nacre_run_files *files, nacre_log *log, int status) {
+  char *text = strdup(nacre_last_error());
+  bool written = access(files->checkpoint, F_OK) == 0;
+  nacre_report_write(t, files->report, text ? text : "failed");
+  nacre_log_end(log, t, text ? text : "failed", NULL);
+  status = nacre_fail(status, "%s%s%s", text ? text : "out of memory", written ? "\n  the last checkpoint is " : "",
+                      written ? files->checkpoint : "");
+  free(text);
+  return status;
+}
+
+static int run_with(const nacre_command *command, nacre_trainer *t, const nacre_run_files *files) {
+  nacre_progress progress;
+  nacre_log log;
+  const char *reason;
+  int status = nacre_log_open(&log, command->log, t->at.iteration > 0);
+  if (status != NACRE_OK)
+    return status;
+  nacre_progress_begin(&progress, t, t->info->name, command->quiet);
+  if (t->at.iteration > 0)
+    nacre_progress_say(&progress, "%s: goes on after iteration %lld", t->info->name, (long long)t->at.iteration);
+  status = nacre_log_start(&log, t);
+  if (status == NACRE_OK)
+    status = nacre_run_loop(t, files, &progress, &log, &reason);
+  if (status == NACRE_INTERRUPTED) {
+    int failed = nacre_checkpoint_write(t, files->checkpoint);
+    if (failed == NACRE_OK) {
+      say_how_to_resume(&progress, command, t, files);
+      failed = nacre_log_end(&log, t, reason, NULL);
+    }
+    status = failed == NACRE_OK ? NACRE_INTERRUPTED : failed;
+  } else if (status == NACRE_OK) {
+    status = finish(t, command, files, &progress, &log, reason);
+  } else {
+    status = also_report(t, files, &log, status);
+  }
+  int closed = nacre_log_close(&log);
+  return status == NACRE_OK ? closed : status;
+}
+
+int nacre_run(const nacre_command *command, const nacre_train_info *train, nacre_trainer *before,
+              nacre_trainer **trainer) {
+  nacre_settings settings;
+  nacre_run_files files = {0};
+  int status = nacre_settings_read(train, &settings);
+  if (status == NACRE_OK)
+    status = name_files(command, train, &settings, &files);
+  nacre_trainer_options options = {.seed = command->seed,
+                                   .seeded = command->seeded,
+                                   .epochs = command->epochs,
+                                   .steps = command->steps,
+                                   .data = command->data,
+                                   .weights = command->weights,
+                                   .resume = status == NACRE_OK ? resumed(command, &settings) : NULL};
+  nacre_trainer_setup setup = {
+      .options = &options, .before = before, .out = files.weights, .fresh = command->fresh, .fold = -1};
+  if (status == NACRE_OK) {
+    *trainer = nacre_trainer_open(command->module, train, &setup);
+    status = *trainer ? run_with(command, *trainer, &files) : NACRE_ERROR_ARGUMENT;
+  }
+  release_files(&files);
+  return status;
+}
