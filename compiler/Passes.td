@@ -19,7 +19,8 @@ def LowerToLinalg : Pass<"nacre-lower-to-linalg", "::mlir::ModuleOp"> {
   let summary = "nacre to linalg on tensors, without signs and bools in memory";
   let options = [Option<"reassociate", "reassociate", "bool", "false", "sums may be reordered, a*b+c contracted">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
-                           "::mlir::math::MathDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect"];
+                           "::mlir::math::MathDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
 }
 def FuseElementwise : Pass<"nacre-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "merges elementwise equations into their only user, where nothing costly is computed twice";

@@ -1,10 +1,18 @@
 // The interfaces of OpInterfaces.td and what they are given to work with.
 #pragma once
+#include "mlir/IR/AffineMap.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/PatternMatch.h"
+#include <optional>
 
 namespace nacre {
+
+/// The shape of a tensor before lowering: one affine expression per axis over `symbols` (values of type index).
+struct Extents {
+  mlir::AffineMap map;
+  llvm::SmallVector<mlir::Value> symbols;
+};
 
 /// State of lowering one function to linalg: where to build, and what each old value became.
 struct LinalgLowering {
@@ -22,7 +30,8 @@ struct ScalarLowering {
   const mlir::IRMapping &values;     // tensors outside the body
   llvm::ArrayRef<mlir::Value> sizes; // symbols of the equation, type index
   unsigned loopCount;
-  bool contract = false; // a*b + c may become one rounding
+  bool contract = false;                    // a*b + c may become one rounding
+  llvm::ArrayRef<mlir::Value> indices = {}; // of type index; empty: those of the linalg op around the builder
 };
 
 /// What an op sees of the backward pass around it.

@@ -32,6 +32,30 @@ def ScalarPrimitive : OpInterface<"ScalarPrimitive", [LowersToScalar]> {
   ];
 }
 
+def IndexSpace : OpInterface<"IndexSpace"> {
+  let cppNamespace = "::nacre";
+  let description = [{
+    An op whose body runs at every point of a box: the parent of `nacre.index` and `nacre.element`. Inputs are read once
+    per point at the subscripts of their maps, in range by proof; the block arguments are the elements.
+  }];
+  let methods = [
+    InterfaceMethod<"The range of each index, from 0, over the sizes.", "::mlir::AffineMap", "getExtents", (ins)>,
+    InterfaceMethod<"The symbols of all maps.", "::mlir::ValueRange", "getSizes", (ins)>,
+    InterfaceMethod<"The tensors that are read.", "::mlir::ValueRange", "getInputs", (ins)>,
+    InterfaceMethod<"The subscripts of each input.", "::mlir::ArrayAttr", "getMaps", (ins)>,
+    InterfaceMethod<"What happens at a point.", "::mlir::Region &", "getBody", (ins)>
+  ];
+}
+
+def KnowsExtents : OpInterface<"KnowsExtents"> {
+  let cppNamespace = "::nacre";
+  let description = "An op that can say how its results, and the block arguments of its regions, are shaped.";
+  let methods = [
+    InterfaceMethod<"Extents of a result or block argument of dynamic shape; nothing if they are not known.",
+                    "::std::optional<::nacre::Extents>", "knownExtents", (ins "::mlir::Value":$value)>
+  ];
+}
+
 def HasExtents : OpInterface<"HasExtents"> {
   let cppNamespace = "::nacre";
   let description = "A tensor whose extents are an affine function of values of type index.";

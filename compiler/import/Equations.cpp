@@ -48,8 +48,33 @@ public:
     return CastOp::create(scalars, importSpan(term->span, context), importType(wide, context), emit(term));
   }
 
+  /// The op of a scatter; `value` is what a point adds.
+  mlir::Value finishScatter(const Value &scatter, mlir::Value init, mlir::Value value) {
+    llvm::SmallVector<mlir::Value> places;
+    for (const Subscript &subscript : scatter.subscripts)
+      places.push_back(subscript.gather ? emit(subscript.gather, Scalar::I64) : size(subscript.affine, location));
+    ScatterYieldOp::create(scalars, location, value, places);
+    mlir::Attribute extents = complete().first;
+    auto op = ScatterOp::create(owner.builder, location, init.getType(), init, inputs, space.sizes,
+                                llvm::cast<mlir::AffineMapAttr>(extents), readMaps(), mlir::UnitAttr());
+    op.getBody().push_back(body.release());
+    return op.getResult();
+  }
+
   mlir::Value finish(mlir::Value value, std::optional<ReductionKind> reduction, mlir::Type element) {
     YieldOp::create(scalars, location, value);
+    auto [extents, shape] = complete();
+    auto kind = reduction ? ReductionKindAttr::get(&context, *reduction) : ReductionKindAttr();
+    auto equation = EquationOp::create(owner.builder, location, mlir::RankedTensorType::get(shape, element), inputs,
+                                       space.sizes, extents, readMaps(), kind);
+    equation.getBody().push_back(body.release());
+    return equation.getResult();
+  }
+
+private:
+  /// Extents of all loops and the shape that the parallel ones span. Symbols were added until now: only here do maps
+  /// know how many there are.
+  std::pair<mlir::AffineMapAttr, llvm::SmallVector<int64_t>> complete() {
     llvm::SmallVector<mlir::AffineExpr> extents;
     for (const Index &index : loops)
       extents.push_back(owner.sizes.affine(index.extent, space));
@@ -58,22 +83,18 @@ public:
       auto constant = llvm::dyn_cast<mlir::AffineConstantExpr>(extent);
       shape.push_back(constant ? constant.getValue() : mlir::ShapedType::kDynamic);
     }
-    // Symbols were added until now: only here do maps know how many there are.
+    for (auto [op, expression] : indexOps)
+      op.setExpressionAttr(mlir::AffineMapAttr::get(space.map(expression, context)));
+    return {mlir::AffineMapAttr::get(mlir::AffineMap::get(0, space.sizes.size(), extents, &context)), shape};
+  }
+
+  mlir::ArrayAttr readMaps() {
     llvm::SmallVector<mlir::Attribute> maps;
     for (const auto &subscripts : reads)
       maps.push_back(mlir::AffineMapAttr::get(space.map(subscripts, context)));
-    for (auto [op, expression] : indexOps)
-      op.setExpressionAttr(mlir::AffineMapAttr::get(space.map(expression, context)));
-    auto extentsMap = mlir::AffineMap::get(0, space.sizes.size(), extents, &context);
-    auto kind = reduction ? ReductionKindAttr::get(&context, *reduction) : ReductionKindAttr();
-    auto equation =
-        EquationOp::create(owner.builder, location, mlir::RankedTensorType::get(shape, element), inputs, space.sizes,
-                           mlir::AffineMapAttr::get(extentsMap), mlir::ArrayAttr::get(&context, maps), kind);
-    equation.getBody().push_back(body.release());
-    return equation.getResult();
+    return mlir::ArrayAttr::get(&context, maps);
   }
 
-private:
   mlir::Value emit(const Term *term) {
     mlir::Value &known = emitted[term];
     if (!known) {
@@ -234,6 +255,12 @@ mlir::Value Equations::import(const Value &value, const std::vector<mlir::Value>
   }
   EquationBody equation(*this, value.indices, {}, tensors, location);
   return equation.finish(equation.emit(value.body, element), std::nullopt, importType(element, *builder.getContext()));
+}
+
+mlir::Value Equations::scatter(const Value &value, mlir::Value init, const std::vector<mlir::Value> &tensors,
+                               mlir::Location location) {
+  EquationBody points(*this, value.indices, {}, tensors, location);
+  return points.finishScatter(value, init, points.emit(value.body, value.type.element));
 }
 
 std::pair<mlir::Value, mlir::Type> Equations::reduce(const Term &term, const std::vector<Index> &outer,

@@ -15,6 +15,9 @@ public:
   /// `tensors[v]` is what value v of the program became.
   mlir::Value import(const Value &, const std::vector<mlir::Value> &tensors, mlir::Location);
 
+  /// A scatter: `init` plus what the points of its box add.
+  mlir::Value scatter(const Value &, mlir::Value init, const std::vector<mlir::Value> &tensors, mlir::Location);
+
 private:
   friend class EquationBody;
   using IndexAtoms = std::vector<const Atom *>;

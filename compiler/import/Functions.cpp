@@ -212,10 +212,11 @@ private:
       return GradientOp::create(builder, place, operands[1].getType(), operands[0], operands[1]);
     case Value::Kind::StopGradient:
       return StopGradientOp::create(builder, place, operands[0]);
+    case Value::Kind::Scatter:
+      return equations->scatter(value, operands[0], values, place);
     case Value::Kind::Result:
     case Value::Kind::Custom:
     case Value::Kind::Extern:
-    case Value::Kind::Scatter:
     case Value::Kind::Permutation:
     case Value::Kind::CumulativeSum:
     case Value::Kind::Loop:

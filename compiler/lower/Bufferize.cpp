@@ -22,9 +22,33 @@ namespace nacre {
 
 using namespace mlir;
 
+/// Views of one buffer at the same place: what was changed where it lies is there already.
+static bool isSamePlace(Value a, Value b) {
+  auto first = a.getDefiningOp<memref::SubViewOp>(), second = b.getDefiningOp<memref::SubViewOp>();
+  return a == b ||
+         (first && second && first.getSource() == second.getSource() &&
+          first.getMixedOffsets() == second.getMixedOffsets() && first.getMixedSizes() == second.getMixedSizes() &&
+          first.getMixedStrides() == second.getMixedStrides());
+}
+
 static LogicalResult copyAsLinalg(OpBuilder &builder, Location location, Value from, Value to) {
   linalg::makeMemRefCopyOp(builder, location, from, to);
   return success();
+}
+
+/// Bufferisation writes a slice back after it was changed where it lies.
+static void dropCopiesOntoThemselves(func::FuncOp function) {
+  SmallVector<linalg::GenericOp> copies;
+  function.walk([&](linalg::GenericOp op) {
+    bool isCopy = op.getNumDpsInputs() == 1 && op.getNumDpsInits() == 1 && op.getNumResults() == 0 &&
+                  llvm::hasSingleElement(op.getRegion().front()) &&
+                  op.getRegion().front().getTerminator()->getOperand(0) == op.getRegion().front().getArgument(0);
+    if (isCopy && op.getIndexingMapsArray()[0] == op.getIndexingMapsArray()[1] &&
+        isSamePlace(op.getDpsInputs()[0], op.getDpsInits()[0]))
+      copies.push_back(op);
+  });
+  for (linalg::GenericOp op : copies)
+    op.erase();
 }
 
 /// What is to be left in a weight.
@@ -171,7 +195,7 @@ struct Bufferize : nacre::impl::BufferizeBase<Bufferize> {
     bufferization::removeBufferizationAttributesInModule(module);
     for (auto function : module.getOps<func::FuncOp>())
       if (!function.isExternal())
-        resolveArgumentSizes(function);
+        dropCopiesOntoThemselves(function), resolveArgumentSizes(function);
   }
 };
 } // namespace

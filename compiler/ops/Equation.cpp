@@ -25,6 +25,34 @@ static LogicalResult checkSymbols(Operation *op, AffineMap map, size_t sizes) {
   return success();
 }
 
+/// The inputs of an index space, their maps and the elements that the body is given.
+static LogicalResult checkReads(IndexSpace space) {
+  Operation *op = space;
+  ValueRange inputs = space.getInputs();
+  unsigned loops = space.getExtents().getNumResults();
+  if (inputs.size() != space.getMaps().size())
+    return op->emitOpError() << "has " << inputs.size() << " inputs and " << space.getMaps().size() << " maps";
+  Block &block = space.getBody().front();
+  if (block.getNumArguments() != inputs.size())
+    return op->emitOpError() << "has " << inputs.size() << " inputs and " << block.getNumArguments()
+                             << " block arguments";
+  for (auto [number, input, attribute, argument] :
+       llvm::enumerate(inputs, space.getMaps().getAsValueRange<AffineMapAttr>(), block.getArguments())) {
+    auto type = cast<RankedTensorType>(input.getType());
+    AffineMap map = attribute;
+    if (map.getNumDims() != loops || map.getNumSymbols() != space.getSizes().size())
+      return op->emitOpError() << "reads input " << number << " at " << AffineMapAttr::get(map) << ", but has " << loops
+                               << " indices and " << space.getSizes().size() << " sizes";
+    if (map.getNumResults() != type.getRank())
+      return op->emitOpError() << "reads input " << number << " of rank " << type.getRank() << " at "
+                               << map.getNumResults() << " subscripts";
+    if (argument.getType() != type.getElementType())
+      return op->emitOpError() << "gives element " << number << " as " << argument.getType() << ", its tensor is "
+                               << type;
+  }
+  return success();
+}
+
 AffineMap EquationOp::extentsMap() {
   AffineMap all = getExtents();
   return AffineMap::get(0, all.getNumSymbols(), all.getResults().take_front(parallelCount()), getContext());
@@ -45,27 +73,9 @@ LogicalResult EquationOp::verify() {
   if (failed(checkExtents(*this, extentsMap(), getType())))
     return failure();
 
-  if (getInputs().size() != getMaps().size())
-    return emitOpError() << "has " << getInputs().size() << " inputs and " << getMaps().size() << " maps";
-  Block &block = getBody().front();
-  if (block.getNumArguments() != getInputs().size())
-    return emitOpError() << "has " << getInputs().size() << " inputs and " << block.getNumArguments()
-                         << " block arguments";
-  for (auto [number, input, attribute, argument] :
-       llvm::enumerate(getInputs(), getMaps().getAsValueRange<AffineMapAttr>(), block.getArguments())) {
-    auto type = cast<RankedTensorType>(input.getType());
-    AffineMap map = attribute;
-    if (map.getNumDims() != loopCount() || map.getNumSymbols() != getSizes().size())
-      return emitOpError() << "reads input " << number << " at " << AffineMapAttr::get(map) << ", but has "
-                           << loopCount() << " indices and " << getSizes().size() << " sizes";
-    if (map.getNumResults() != type.getRank())
-      return emitOpError() << "reads input " << number << " of rank " << type.getRank() << " at " << map.getNumResults()
-                           << " subscripts";
-    if (argument.getType() != type.getElementType())
-      return emitOpError() << "gives element " << number << " as " << argument.getType() << ", its tensor is " << type;
-  }
-
-  auto yield = dyn_cast<YieldOp>(block.getTerminator());
+  if (failed(checkReads(*this)))
+    return failure();
+  auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
   if (!yield)
     return emitOpError("needs `nacre.yield` at the end of its body");
   Type element = getType().getElementType(), value = yield.getValue().getType();
@@ -119,14 +129,14 @@ LogicalResult KeepOp::verify() {
 }
 
 LogicalResult IndexOp::verify() {
-  auto equation = (*this)->getParentOfType<EquationOp>();
-  if (!equation)
+  auto space = (*this)->getParentOfType<IndexSpace>();
+  if (!space)
     return emitOpError("stands outside an equation");
   AffineMap map = getExpression();
-  if (map.getNumResults() != 1 || map.getNumDims() != equation.loopCount() ||
-      map.getNumSymbols() != equation.getSizes().size())
-    return emitOpError() << "needs one expression over " << equation.loopCount() << " indices and "
-                         << equation.getSizes().size() << " sizes, not " << AffineMapAttr::get(map);
+  unsigned loops = space.getExtents().getNumResults();
+  if (map.getNumResults() != 1 || map.getNumDims() != loops || map.getNumSymbols() != space.getSizes().size())
+    return emitOpError() << "needs one expression over " << loops << " indices and " << space.getSizes().size()
+                         << " sizes, not " << AffineMapAttr::get(map);
   return success();
 }
 
@@ -136,6 +146,23 @@ LogicalResult ElementOp::verify() {
     return emitOpError() << "has " << getSubscripts().size() << " subscripts into a tensor of rank " << rank;
   if (getProved() && getProved()->size() != rank)
     return emitOpError("marks another number of subscripts than it has");
+  return success();
+}
+
+LogicalResult ScatterOp::verify() {
+  if (failed(checkSymbols(*this, getExtents(), getSizes().size())) || failed(checkReads(*this)))
+    return failure();
+  if (getInit().getType() != getResult().getType())
+    return emitOpError() << "turns " << getInit().getType() << " into " << getResult().getType();
+  auto yield = dyn_cast<ScatterYieldOp>(getBody().front().getTerminator());
+  if (!yield)
+    return emitOpError("needs `nacre.scatter_yield` at the end of its body");
+  RankedTensorType type = getType();
+  if (yield.getValue().getType() != type.getElementType())
+    return emitOpError() << "adds " << yield.getValue().getType() << " to " << type;
+  if (yield.getSubscripts().size() != static_cast<size_t>(type.getRank()))
+    return emitOpError() << "has " << yield.getSubscripts().size() << " subscripts into a tensor of rank "
+                         << type.getRank();
   return success();
 }
 

@@ -220,27 +220,10 @@ private:
 
   Value lowerBody(OpBuilder &inner, ValueRange elements) {
     Block &body = equation.getBody().front();
-    IRMapping scalars;
     ScalarLowering scalar{inner, location, lowering.values, sizes, equation.loopCount(), lowering.reassociate};
-    for (auto [number, argument] : llvm::enumerate(body.getArguments())) {
-      Value element = places[number] >= 0 ? elements[places[number]] : computeRead(scalar, number);
-      scalars.map(argument, fromStorage(scalar, element, argument.getType()));
-    }
-    for (Operation &op : body.without_terminator()) {
-      SmallVector<Value> arguments;
-      for (Value operand : op.getOperands()) // tensors and sizes come from outside, by lowering.values
-        arguments.push_back(scalars.lookupOrNull(operand));
-      scalar.location = op.getLoc();
-      // No processor computes in f16 or bf16 one by one; primitives are taken in f32 and rounded back.
-      bool narrow = isa<ScalarPrimitive>(op) && isa<Float16Type, BFloat16Type>(op.getOperand(0).getType());
-      if (narrow)
-        for (Value &argument : arguments)
-          argument = arith::ExtFOp::create(inner, op.getLoc(), inner.getF32Type(), argument);
-      Value lowered = cast<LowersToScalar>(op).lowerToScalar(scalar, arguments);
-      if (narrow && isa<FloatType>(lowered.getType()))
-        lowered = arith::TruncFOp::create(inner, op.getLoc(), op.getResult(0).getType(), lowered);
-      scalars.map(op.getResult(0), lowered);
-    }
+    IRMapping scalars = nacre::lowerBody(scalar, body, [&](ScalarLowering &at, unsigned number) {
+      return places[number] >= 0 ? elements[places[number]] : computeRead(at, number);
+    });
     return scalars.lookup(cast<YieldOp>(body.getTerminator()).getValue());
   }
 

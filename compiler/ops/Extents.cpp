@@ -1,6 +1,5 @@
 // Compares extents that are given by different ops over the same sizes.
 #include "ops/Extents.h"
-#include "dialect/OpInterfaces.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -27,6 +26,9 @@ std::optional<Extents> extentsOf(Value tensor) {
   if (auto known = tensor.getDefiningOp<HasExtents>())
     return Extents{known.extentsMap(), llvm::to_vector(known.extentsSymbols())};
   auto argument = dyn_cast<BlockArgument>(tensor);
+  Operation *owner = argument ? argument.getOwner()->getParentOp() : tensor.getDefiningOp();
+  if (auto known = dyn_cast_or_null<KnowsExtents>(owner))
+    return known.knownExtents(tensor);
   auto func = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : nullptr;
   if (!func)
     return std::nullopt;

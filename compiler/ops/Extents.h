@@ -1,16 +1,9 @@
 // What is known about the extents of a tensor before lowering, and the sizes themselves after it.
 #pragma once
-#include "mlir/IR/AffineMap.h"
+#include "dialect/OpInterfaces.h"
 #include "mlir/IR/ValueRange.h"
-#include <optional>
 
 namespace nacre {
-
-/// One affine expression per axis over `symbols` (values of type index).
-struct Extents {
-  mlir::AffineMap map;
-  llvm::SmallVector<mlir::Value> symbols;
-};
 
 /// From the op that makes the tensor, or from `nacre.extents` of a function argument.
 std::optional<Extents> extentsOf(mlir::Value tensor);

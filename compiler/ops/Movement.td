@@ -3,7 +3,8 @@
 #define NACRE_MOVEMENT
 include "dialect/Op.td"
 
-def Nacre_ScatterOp : Nacre_Op<"scatter", [Pure, AttrSizedOperandSegments, SingleBlock]> {
+def Nacre_ScatterOp : Nacre_TensorOp<"scatter", [
+    AttrSizedOperandSegments, SingleBlock, IndexSpace, DeclareOpInterfaceMethods<KnowsExtents>]> {
   let summary = "a tensor, plus a value at computed subscripts for every point of a box";
   let description = [{
     ```
@@ -16,8 +17,9 @@ def Nacre_ScatterOp : Nacre_Op<"scatter", [Pure, AttrSizedOperandSegments, Singl
       nacre.scatter_yield %g at [%i, %k] : f32
     } : tensor<1000x64xf32>
     ```
-    The box, the reads and the body are those of `nacre.equation` without a reduction. Points add in row-major order of the box (the
-    result never depends on threads); a point outside the tensor adds nothing. `injective`: no two points meet.
+    The box, the reads and the body are those of `nacre.equation` without a reduction. What meets in one element is added
+    in row-major order of the box (the result never depends on threads), to bools by `or`; a point outside the tensor
+    adds nothing. `injective`: no two points meet.
   }];
   let arguments = (ins Nacre_Tensor:$init, Variadic<Nacre_Tensor>:$inputs, Variadic<Index>:$sizes,
                        AffineMapAttr:$extents, AffineMapArrayAttr:$maps, UnitAttr:$injective);
@@ -26,6 +28,11 @@ def Nacre_ScatterOp : Nacre_Op<"scatter", [Pure, AttrSizedOperandSegments, Singl
   let assemblyFormat = [{
     $init (`injective` $injective^)? `extents` `` custom<BareMap>($extents) (`[` $sizes^ `]`)?
     custom<Reads>($inputs, type($inputs), $maps) $body attr-dict `:` type($init) `to` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    unsigned loopCount() { return getExtents().getNumResults(); }
+    ::mlir::RankedTensorType getType() { return ::mlir::cast<::mlir::RankedTensorType>(getResult().getType()); }
   }];
 }
 

@@ -20,8 +20,39 @@ Value nacre::indexValue(ScalarLowering &lowering, AffineExpr expression) {
   SmallVector<Value> indices(lowering.loopCount);
   for (unsigned index = 0; index < lowering.loopCount; ++index)
     if (expression.isFunctionOfDim(index))
-      indices[index] = linalg::IndexOp::create(lowering.builder, lowering.location, index);
+      indices[index] = lowering.indices.empty()
+                           ? linalg::IndexOp::create(lowering.builder, lowering.location, index).getResult()
+                           : lowering.indices[index];
   return affine::expandAffineExpr(lowering.builder, lowering.location, expression, indices, lowering.sizes);
+}
+
+IRMapping nacre::lowerBody(ScalarLowering &lowering, Block &body, ElementOf element,
+                           llvm::function_ref<bool(Value)> wanted) {
+  OpBuilder &builder = lowering.builder;
+  Location location = lowering.location;
+  IRMapping scalars;
+  for (BlockArgument argument : body.getArguments())
+    if (!wanted || wanted(argument))
+      scalars.map(argument, fromStorage(lowering, element(lowering, argument.getArgNumber()), argument.getType()));
+  for (Operation &op : body.without_terminator()) {
+    if (wanted && !wanted(op.getResult(0)))
+      continue;
+    SmallVector<Value> arguments;
+    for (Value operand : op.getOperands()) // tensors and sizes come from outside, by lowering.values
+      arguments.push_back(scalars.lookupOrNull(operand));
+    lowering.location = op.getLoc();
+    // No processor computes in f16 or bf16 one by one; primitives are taken in f32 and rounded back.
+    bool narrow = isa<ScalarPrimitive>(op) && isa<Float16Type, BFloat16Type>(op.getOperand(0).getType());
+    if (narrow)
+      for (Value &argument : arguments)
+        argument = arith::ExtFOp::create(builder, op.getLoc(), builder.getF32Type(), argument);
+    Value lowered = cast<LowersToScalar>(op).lowerToScalar(lowering, arguments);
+    if (narrow && isa<FloatType>(lowered.getType()))
+      lowered = arith::TruncFOp::create(builder, op.getLoc(), op.getResult(0).getType(), lowered);
+    scalars.map(op.getResult(0), lowered);
+  }
+  lowering.location = location;
+  return scalars;
 }
 
 Value NumberOp::lowerToScalar(ScalarLowering &lowering, ValueRange) {

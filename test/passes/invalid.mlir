@@ -41,3 +41,24 @@ func.func @reshape(%x: tensor<4x5xf32>) -> tensor<21xf32> {
   %y = nacre.reshape %x extents<() -> (21)> : tensor<4x5xf32> to tensor<21xf32>
   return %y : tensor<21xf32>
 }
+// -----
+func.func @scatter_rank(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  // expected-error @+1 {{has 1 subscripts into a tensor of rank 2}}
+  %y = nacre.scatter %x extents<() -> (4)> {
+  ^bb0:
+    %v = nacre.number 1.0 : f32
+    %i = nacre.index affine_map<(i) -> (i)>
+    nacre.scatter_yield %v at [%i] : f32
+  } : tensor<4x4xf32> to tensor<4x4xf32>
+  return %y : tensor<4x4xf32>
+}
+// -----
+func.func @scatter_type(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{adds 'i64' to 'tensor<4xf32>'}}
+  %y = nacre.scatter %x extents<() -> (4)> {
+  ^bb0:
+    %i = nacre.index affine_map<(i) -> (i)>
+    nacre.scatter_yield %i at [%i] : i64
+  } : tensor<4xf32> to tensor<4xf32>
+  return %y : tensor<4xf32>
+}
