@@ -6,6 +6,7 @@
 #include "target/Link.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <set>
@@ -26,6 +27,25 @@ std::vector<std::string> codecsOf(const Program &program) {
         if (!field.codec.empty() && field.codec != "npy")
           codecs.insert(field.codec);
   return {codecs.begin(), codecs.end()};
+}
+
+bool callsImages(const Body &body) {
+  for (const Value &value : body.values) {
+    if (value.kind == Value::Kind::Extern && value.name.rfind("nacre_image_", 0) == 0)
+      return true;
+    for (const Body *inner : {value.inner.get(), value.backward.get(), value.condition.get()})
+      if (inner && callsImages(*inner))
+        return true;
+  }
+  return false;
+}
+
+/// Does anything in the module call the image kernels of the library?
+bool callsImages(const Program &program) {
+  auto calls = [](const auto &list) {
+    return std::any_of(list.begin(), list.end(), [](const auto &function) { return callsImages(function.body); });
+  };
+  return calls(program.entries) || calls(program.functions) || calls(program.tests);
 }
 
 std::string unknownCodec(const Program &program) {
@@ -116,6 +136,7 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
     return problem;
   LinkOptions link{installation().runtime, executable ? codecsOf(program) : std::vector<std::string>(),
                    !program.trains.empty(), product.options.strip};
+  link.images = callsImages(program);
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);

@@ -98,6 +98,11 @@ std::string extraArchives(const LinkOptions &options, bool program, std::vector<
     roots.push_back("nacre_codec_" + codec);
     archives.push_back(archive(options, "nacre_" + codec));
   }
+  if (options.images) {
+    archives.push_back(archive(options, "nacre_images"));
+    if (std::string problem = requireFile(archives.back()); !problem.empty())
+      return problem;
+  }
   if (!archives.empty())
     archives.push_back(archive(options, "nacre_rt")); // they report errors through it
   return "";
