@@ -13,6 +13,8 @@ static const char *const Signs[] = {"^",  "*", "/",  "//", "%",  "+",  "-",  "..
 // ---- unary ---------------------------------------------------------------------------------------------------------
 Ref Walker::unary(const ast::UnaryExpr *e, Scope *inner) {
   Ref value = sound(evaluate(e->operand, inner));
+  if (value->kind == Entity::Kind::Tree && e->op == ast::UnaryOp::Negate)
+    return binaryOf(BinaryOp::Multiply, integer(-1), value, e->span, e->span, e->span);
   auto shape = shapeOf(value);
   bool negate = e->op == ast::UnaryOp::Negate;
   if (!shape || (negate ? family(shape->element) == Family::Boolean || family(shape->element) == Family::Text
@@ -110,6 +112,8 @@ Ref Walker::binaryOf(BinaryOp op, Ref a, Ref b, Span sa, Span sb, Span span) {
   std::string sign = Signs[size_t(op)];
   bool comparison = op >= BinaryOp::Less && op <= BinaryOp::NotEqual;
   bool logical = op == BinaryOp::And || op == BinaryOp::Or;
+  if (a->kind == Entity::Kind::Tree || b->kind == Entity::Kind::Tree)
+    return leafwise({a, b}, span, [&](auto &leaf) { return binaryOf(op, leaf[0], leaf[1], sa, sb, span); });
   // Compile time first.
   if (op == BinaryOp::Equal || op == BinaryOp::NotEqual) {
     bool lists = a->kind == Entity::Kind::List && b->kind == Entity::Kind::List;
@@ -332,6 +336,9 @@ Ref Walker::selectOf(Ref condition, Ref then, Ref otherwise, Span sc, Span st, S
       items.push_back(selectOf(condition, then->items[i], otherwise->items[i], sc, st, so));
     return record(std::move(items), then->names);
   }
+  if (then->kind == Entity::Kind::Tree && otherwise->kind == Entity::Kind::Tree)
+    return leafwise({then, otherwise}, sc,
+                    [&](auto &leaf) { return selectOf(condition, leaf[0], leaf[1], sc, st, so); });
   auto c = shapeOf(condition), s = shapeOf(then), t = shapeOf(otherwise);
   if (!c || c->element != Element::Bool)
     fail(Kind::TypeMismatch, "a choice needs a condition", {{sc, "this is " + describe(condition)}});

@@ -1,5 +1,6 @@
 // The primitive operations whose shapes no signature can say.
 #include "check/Builtins.h"
+#include "check/Train.h"
 #include "check/Walker.h"
 #include <algorithm>
 #include <cmath>
@@ -33,15 +34,14 @@ static const ScalarFunction ScalarFunctions[] = {{"exp", Primitive::Exp, std::ex
 
 static const std::string_view Reducers[] = {"sum", "prod",   "mean",   "max", "min",
                                             "any", "argmax", "argmin", "all", "logsumexp"};
-static const std::string_view Others[] = {"reshape", "concat", "stack",     "unstack", "split", "fill",   "uniform",
-                                          "normal",  "iota",   "shape",     "size",    "len",   "select", "clamp",
-                                          "append",  "zip",    "enumerate", "assert",  "seed",  "grad",
-                                          "stop_grad", "gradcheck"};
+static const std::string_view Others[] = {
+    "reshape", "concat", "stack",     "unstack",   "split",   "fill",   "uniform", "normal",    "iota",
+    "shape",   "size",   "len",       "select",    "clamp",   "append", "zip",     "enumerate", "assert",
+    "seed",    "grad",   "stop_grad", "gradcheck", "weights", "named",  "matches", "update",    "minimise"};
 // Part of the language, refused where an entry or a test reaches them.
-static const std::string_view NotYet[] = {"topk",      "sort",       "cumsum",    "print",
-                                          "bernoulli",  "sample",    "weights", "named",     "matches",
-                                          "together",  "load_image", "all_sum",   "rank",    "ranks",     "update",
-                                          "minimise",  "bpe",        "wordpiece", "char"};
+static const std::string_view NotYet[] = {"topk",   "sort",     "cumsum",     "print",   "bernoulli",
+                                          "sample", "together", "load_image", "all_sum", "rank",
+                                          "ranks",  "bpe",      "wordpiece",  "char"};
 
 template <class Table> static bool contains(const Table &table, const std::string &name) {
   return std::find(std::begin(table), std::end(table), name) != std::end(table);
@@ -139,6 +139,8 @@ Ref Walker::scalarFunction(const std::string &name, const std::vector<Argument> 
   const ScalarFunction &f = *scalarFunctionNamed(name);
   Argument x = arrange(name, args, {"x"}, 1, span)[0];
   auto shape = shapeOf(x.value);
+  if (x.value->kind == Entity::Kind::Tree)
+    return leafwise({x.value}, span, [&](auto &leaf) { return scalarFunction(name, {{"", leaf[0], x.span}}, span); });
   Family of = shape ? family(shape->element) : Family::Text;
   if (!shape || of == Family::Boolean || of == Family::Text)
     fail(Kind::TypeMismatch, "`" + name + "` needs numbers", {{x.span, "this is " + describe(x.value)}});
@@ -171,6 +173,12 @@ Ref Walker::extremum(const std::string &name, const std::vector<Argument> &args,
   Ref result = args[0].value;
   for (size_t i = 1; i < args.size(); ++i) {
     Ref a = result, b = args[i].value;
+    if (a->kind == Entity::Kind::Tree || b->kind == Entity::Kind::Tree) {
+      result = leafwise({a, b}, span, [&](auto &leaf) {
+        return extremum(name, {{"", leaf[0], args[0].span}, {"", leaf[1], args[i].span}}, span);
+      });
+      continue;
+    }
     if (isInteger(a) && isInteger(b) && !a->group && !b->group) {
       result = integer(largest ? maximum(a->integer, b->integer) : minimum(a->integer, b->integer));
       continue;
@@ -549,6 +557,23 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
   }
   if (name == "grad")
     return gradientCall(args, span);
+  if (name == "weights" || name == "named") {
+    Argument x = arrange(name, args, {"layer"}, 1, span)[0];
+    return name == "weights" ? weightsOf(x.value, x.span) : namedOf(x.value, x.span);
+  }
+  if (name == "matches")
+    return matchesOf(args, span);
+  if (name == "minimise" || name == "update") {
+    auto a = arrange(name, args, {name == "update" ? "model" : "e", name == "update" ? "gradient" : "model"}, 2, span);
+    if (!train || phase != TrainPhase::Step || frame != top)
+      fail(Kind::MisplacedStatement, "`" + name + "` stands in the `step` of a train block", {{span, ""}},
+           name == "update" ? "a `loss` is minimised by itself" : "");
+    if (name == "update")
+      train->update(*this, a[0].value, a[1].value, span);
+    else
+      train->minimise(*this, a[0].value, a[1].value, a[0].span);
+    return checker.bad;
+  }
   if (name == "stop_grad")
     return stopGradient(arrange(name, args, {"x"}, 1, span)[0].value, span);
   if (name == "gradcheck")

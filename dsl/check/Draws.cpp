@@ -25,7 +25,7 @@ const Term *Walker::seedTerm(Span span) {
     return seed;
   if (test && emit.body == &test->body)
     return seed = emit.integer(Scalar::U64, 0);
-  if (entry && emit.body == &entry->body)
+  if (entry && !train && emit.body == &entry->body)
     fail(Kind::MissingSeed, "`" + entry->name + "` draws and has no `seed: u64`",
          {{span, "drawn here"}, {entry->span, "this entry"}}, "add a parameter `seed: u64`");
   fail(Kind::NotSupported, "a draw inside a function marked @keep is not supported yet", {{span, "drawn here"}},

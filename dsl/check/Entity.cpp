@@ -73,6 +73,8 @@ std::string describe(Ref e) {
     return describeList(e, '[', ']');
   case Entity::Kind::Record:
     return describeList(e, '(', ')');
+  case Entity::Kind::Tree:
+    return "weights";
   case Entity::Kind::Function:
   case Entity::Kind::Method:
     return "fn " + e->decl->name.text;

@@ -60,6 +60,7 @@ struct Entity {
     String,
     List,
     Record,
+    Tree,
     Function,
     FunctionType,
     Lambda,
@@ -82,13 +83,13 @@ struct Entity {
   bool live = false;          // the name of a weight, `text` of `instance`: reads what was last written to it
 
   Polynomial integer;             // Integer
-  bool group = false;             // Integer: the rigid group in shape(x)
+  bool group = false;             // Integer: the rigid group in shape(x); Tree: any tree, without leaves
   double real = 0;                // Real
   bool boolean = false;           // Boolean
   bool shadow = false;            // Bad: an index that is not bound yet
   std::string text;               // String, Builtin (its name)
-  std::vector<Ref> items;         // List, Record
-  std::vector<std::string> names; // Record; empty texts in a tuple
+  std::vector<Ref> items;         // List, Record; Tree: tensors
+  std::vector<std::string> names; // Record; empty texts in a tuple; Tree: their paths
 
   const ast::Decl *decl = nullptr; // Function, Layer, Method
   const FileScope *file = nullptr; // where `decl` or `type` stands; Module

@@ -71,7 +71,7 @@ Ref Walker::equationValue(const std::vector<ast::Binder> &binders, const ast::Ty
     return result;
   emit.span = span;
   if (inEquation) { // within the equation of a caller
-    auto free = Emitter::freeIndices(term);
+    auto free = freeIndices(term);
     for (const Index &index : bound)
       free.erase(index.atom);
     if (bound.empty()) {
@@ -236,6 +236,8 @@ Ref Walker::reduce(const Reducer &r, Scope *outer) {
 /// `sum(x)`: over all axes.
 Ref Walker::reduceWhole(const std::string &name, Ref e, Span span) {
   sound(e);
+  if (e->kind == Entity::Kind::Tree)
+    return reduceTree(name, e, span);
   auto shape = shapeOf(e);
   if (!shape)
     fail(Kind::TypeMismatch, "`" + name + "` reduces a tensor", {{span, "this is " + describe(e)}});

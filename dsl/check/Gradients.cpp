@@ -18,8 +18,8 @@ public:
     const Value &origin = body.values[by];
     for (ValueId id = 0; id < body.values.size(); ++id) {
       const Value &v = body.values[id];
-      if (id == by || (origin.kind == Value::Kind::Weight && v.kind == Value::Kind::Weight &&
-                       v.model == origin.model && v.number == origin.number)) {
+      if (id == by || (origin.kind == Value::Kind::Weight && v.kind == Value::Kind::Weight && v.model == origin.model &&
+                       v.number == origin.number)) {
         any[id] = smooth[id] = true;
         continue;
       }
@@ -83,13 +83,19 @@ private:
 
 } // namespace
 
+bool Walker::dependsOn(Ref e, ValueId by, Span span) {
+  ValueId of = valueOf(e, span);
+  return Flow(*emit.body, by).depends(of);
+}
+
 /// d scalar / d by, where `by` is a value of the body being filled.
 Ref Walker::gradientOf(Ref scalar, ValueId by, Span span, Span bySpan) {
   ValueId of = valueOf(scalar, span);
   Flow flow(*emit.body, by);
   if (!flow.reaches(of)) {
     std::string what = "`" + flat(bySpan.text()) + "`";
-    std::vector<Label> labels = {{span, flow.depends(of) ? "no derivative arrives from " + what : "computed without it"}};
+    std::vector<Label> labels = {
+        {span, flow.depends(of) ? "no derivative arrives from " + what : "computed without it"}};
     std::string hint = "differentiate by something that it is computed from, at the value that was used";
     if (flow.depends(of) && flow.end()) {
       const Value &stop = emit.body->values[*flow.end()];
@@ -102,9 +108,8 @@ Ref Walker::gradientOf(Ref scalar, ValueId by, Span span, Span bySpan) {
              : foreign ? "declare `grad " + stop.name + "(..)`"
                        : "compute with reals, or declare a `grad` for the function that rounds";
     }
-    fail(Kind::NoGradient,
-         flow.depends(of) ? "this has no derivative by " + what : "this does not depend on " + what, std::move(labels),
-         hint);
+    fail(Kind::NoGradient, flow.depends(of) ? "this has no derivative by " + what : "this does not depend on " + what,
+         std::move(labels), hint);
   }
   Value made{};
   made.kind = Value::Kind::Gradient;
@@ -118,8 +123,8 @@ Ref Walker::gradientCall(const std::vector<Argument> &args, Span span) {
   auto a = arrange("grad", args, {"e", "x"}, 2, span);
   auto shape = shapeOf(a[0].value);
   if (!shape || !shape->axes.empty() || family(shape->element) != Family::Real)
-    fail(Kind::NotAScalar, "`grad` differentiates one real number, this is " + describe(a[0].value),
-         {{a[0].span, ""}}, "reduce it: `sum(e)` or `mean(e)`");
+    fail(Kind::NotAScalar, "`grad` differentiates one real number, this is " + describe(a[0].value), {{a[0].span, ""}},
+         "reduce it: `sum(e)` or `mean(e)`");
   if (inEquation)
     fail(Kind::NotSupported, "`grad` inside an index equation is not supported yet", {{span, ""}},
          "differentiate the sum over all elements outside");
@@ -135,7 +140,7 @@ Ref Walker::gradientBy(Ref scalar, Ref by, Span span, Span bySpan) {
     return record(std::move(items), by->names);
   }
   if (by->kind == Entity::Kind::Instance)
-    notSupported("`grad` by a layer or a model", bySpan);
+    return gradientTree(scalar, by, span, bySpan);
   if (!isTensor(by) || family(by->element) != Family::Real)
     fail(Kind::NoGradient, "no derivative by " + describe(by),
          {{bySpan, isTensor(by) ? "not of a real type" : "this is known at compile time"}},

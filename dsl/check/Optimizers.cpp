@@ -213,4 +213,77 @@ void TrainBlock::change(Walker &w, std::vector<Change> changes, Span span) {
   }
 }
 
+/// The parameters below a layer of a trained model.
+std::vector<const TrainBlock::Parameter *> TrainBlock::parametersOf(Walker &w, Ref layer, Span span) {
+  w.sound(layer);
+  if (layer->kind != Entity::Kind::Instance)
+    w.fail(Kind::NotALayer, "a step changes a model, or a layer of it", {{span, "this is " + describe(layer)}},
+           "write `minimise(e, " + models.front()->decl->name.text + ")`");
+  const Instance &instance = *layer->instance;
+  if (std::none_of(models.begin(), models.end(), [&](ModelState *m) { return m->number == instance.model; }))
+    w.fail(Kind::BadSetting, "this model is not trained by `" + decl->name.text + "`",
+           {{span, ""}, {decl->name.span, "trains others"}}, "list it after `on`");
+  if (!setting("optimizer"))
+    w.fail(Kind::MissingSetting, "`" + decl->name.text + "` has no `optimizer`", {{span, "needed here"}},
+           "write `optimizer: SGD[lr = constant[0.1]]`");
+  std::vector<const Parameter *> out;
+  std::string prefix = instance.path.empty() ? "" : instance.path + ".";
+  for (const Parameter &p : parameters)
+    if (p.key.first == *instance.model && checker.models[p.key.first].weights[p.key.second].path.starts_with(prefix))
+      out.push_back(&p);
+  return out;
+}
+
+/// minimise(e, model) is update(model, grad(e, model)), for the parameters of the model that e depends on.
+void TrainBlock::minimise(Walker &w, Ref loss, Ref model, Span span) {
+  w.sound(loss);
+  auto shape = w.shapeOf(loss);
+  if (!shape || !shape->axes.empty() || family(shape->element) != Family::Real)
+    w.fail(Kind::NotALoss, "what is minimised is " + describe(loss) + ", and must be one real number", {{span, ""}},
+           shape && !shape->axes.empty() ? "reduce it: `mean(..)`" : "");
+  auto list = parametersOf(w, model, span);
+  if (rehearsing)
+    return;
+  loss = w.whole(loss, span);
+  minimised.push_back(loss);
+  if (probes)
+    return;
+  std::vector<Change> changes;
+  for (const Parameter *p : list) {
+    const Weight &weight = checker.models[p->key.first].weights[p->key.second];
+    if (w.dependsOn(loss, w.currentWeight(p->key, span, weight.path), span))
+      changes.push_back({p, gradient(w, loss, *p, span)});
+  }
+  if (changes.empty())
+    w.fail(Kind::NoGradient, "no trained weight of the model is in what is minimised", {{span, "computed without it"}},
+           "pass the model that computed it");
+  change(w, std::move(changes), span);
+}
+
+void TrainBlock::update(Walker &w, Ref model, Ref gradients, Span span) {
+  w.sound(gradients);
+  auto list = parametersOf(w, model, span);
+  if (gradients->kind != Entity::Kind::Tree)
+    w.fail(Kind::TypeMismatch, "`update` takes the gradients of a model", {{span, "this is " + describe(gradients)}},
+           "write `update(net, grad(e, net))`");
+  if (rehearsing || probes)
+    return;
+  const std::string &root = model->instance->path;
+  std::vector<Change> changes;
+  std::set<std::string> left(gradients->names.begin(), gradients->names.end());
+  for (const Parameter *p : list) {
+    const Weight &weight = checker.models[p->key.first].weights[p->key.second];
+    std::string path = root.empty() ? weight.path : weight.path.substr(root.size() + 1);
+    auto found = std::find(gradients->names.begin(), gradients->names.end(), path);
+    if (found == gradients->names.end())
+      w.fail(Kind::TypeMismatch, "these gradients have no `" + path + "`", {{span, ""}}, "use `grad(e, net)`");
+    left.erase(path);
+    changes.push_back({p, gradients->items[size_t(found - gradients->names.begin())]});
+  }
+  if (!left.empty())
+    w.fail(Kind::TypeMismatch, "these gradients have `" + *left.begin() + "`, and the model has not", {{span, ""}},
+           "use `grad(e, net)`");
+  change(w, std::move(changes), span);
+}
+
 } // namespace nacre

@@ -172,7 +172,11 @@ void Walker::bindType(const ast::Type *written, Ref value, Bound &bound, Span sp
     return;
   Element element;
   if (!elementNamed(type->name.text, element)) {
-    typeValue(type, bound.scope); // reports it
+    Ref wanted = typeValue(type, bound.scope); // reports what is no type
+    if (wanted->kind == Entity::Kind::Tree && value->kind != Entity::Kind::Tree)
+      fail(Kind::TypeMismatch, what + " is weights",
+           {{span, "this is " + describe(value)}, {type->span, "declared here"}},
+           "`weights(net)` are those of a layer");
     return;
   }
   if (element == Element::Text)

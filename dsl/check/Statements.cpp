@@ -165,7 +165,8 @@ bool Walker::statement(const ast::Stmt *s, Scope *inner) {
 
 static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
     {"fuse", false}, {"keep", true},     {"unroll", true},     {"private", true}, {"read", true},
-    {"write", true}, {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true}};
+    {"write", true}, {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true},
+    {"symbol", true}};
 
 void Walker::attributes(const ast::Stmt *s) {
   for (const ast::Attribute &a : s->attributes) {
@@ -178,7 +179,7 @@ void Walker::attributes(const ast::Stmt *s) {
       std::string near = nearest(a.name.text, names);
       fail(Kind::UnknownAttribute, "no attribute named `@" + a.name.text + "`", {{a.span, ""}},
            near.empty() ? "the attributes are @fuse, @keep, @unroll, @private, @read, @write, @session, @checkpoint, "
-                          "@precision and @target"
+                          "@precision, @target and @symbol"
                         : "`@" + near + "` is close");
     }
     if (!known->second && expanding())
@@ -346,6 +347,9 @@ void Walker::conform(Ref value, Ref declared, Span span, Span declaredSpan, cons
     }
     return;
   }
+  if (declared->kind == Entity::Kind::Tree && value->kind != Entity::Kind::Tree)
+    fail(Kind::TypeMismatch, what + " is " + describe(value),
+         {{span, ""}, {declaredSpan, "declared as " + describe(declared)}});
   if (declared->kind != Entity::Kind::Tensor)
     return;
   auto shape = shapeOf(value);
@@ -419,6 +423,8 @@ Ref Walker::adapt(Ref value, Ref declared) {
 void Walker::update(const ast::UpdateStmt *s, Scope *inner) {
   if (expanding())
     return store(s, inner);
+  if (storeTree(s, inner))
+    return;
   Ref value = evaluate(s->value, inner);
   Ref old = evaluate(s->target, inner);
   if (isTensor(old))

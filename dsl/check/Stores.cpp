@@ -65,6 +65,8 @@ void Walker::store(const ast::UpdateStmt *s, Scope *inner) {
     notSupported("`<-` inside a loop or a function marked @keep", s->span, "mark the loop @unroll");
   if (inEquation)
     fail(Kind::MisplacedStatement, "`<-` inside an equation", {{s->span, ""}}, "update the whole tensor");
+  if (storeTree(s, inner))
+    return;
   auto target = weightTarget(s->target, inner);
   if (!target)
     fail(Kind::TypeMismatch, "`" + flat(s->target->span.text()) + "` is no weight", {{s->target->span, ""}},

@@ -33,6 +33,13 @@ bool TrainBlock::trains(const Instance &instance) const {
   }
 }
 
+/// Every weight of another model counts as one: it is only read.
+bool TrainBlock::isParameter(WeightKey key) const {
+  bool own = std::any_of(models.begin(), models.end(), [&](ModelState *m) { return m->number == key.first; });
+  return rehearsing || !own ||
+         std::any_of(parameters.begin(), parameters.end(), [&](const Parameter &p) { return p.key == key; });
+}
+
 TrainBlock::WeightKey TrainBlock::origin(WeightKey key) const {
   auto found = ties.find(key);
   return found == ties.end() ? key : found->second;
@@ -631,6 +638,15 @@ std::optional<uint32_t> TrainBlock::makeProbe() {
 }
 
 bool TrainBlock::expand() {
+  for (const Train &other : checker.program->trains)
+    if (other.name == row.name) {
+      reader.report({Kind::DuplicateName,
+                     "two train blocks are called `" + row.name + "`",
+                     {{decl->name.span, "second"}, {other.span, "first"}},
+                     {},
+                     "rename one of the two"});
+      return false;
+    }
   readSettings();
   if (reader.failed || !prepare() || !rehearse())
     return false;

@@ -19,8 +19,10 @@ public:
   bool trains(const Instance &) const;
   /// The weight that `tie` makes this one share.
   WeightKey origin(WeightKey) const;
+  bool isParameter(WeightKey) const;
   /// `minimise(e, model)` and `update(model, gradients)` of a step.
-  void minimise(Walker &, Ref loss, Ref model, Span, Span modelSpan);
+  void minimise(Walker &, Ref loss, Ref model, Span);
+  void update(Walker &, Ref model, Ref gradients, Span);
   /// A layer has been called: see Train::probe.
   void noteCall(Walker &, const Instance &, const std::string &method, Ref value);
 
@@ -88,6 +90,7 @@ private:
   // ---- optimisers (Optimizers.cpp)
   void readOptimizer(Walker &);
   void attach();
+  std::vector<const Parameter *> parametersOf(Walker &, Ref layer, Span);
   WeightKey sumOf(const Parameter &);
   Ref gradient(Walker &, Ref loss, const Parameter &, Span);
   void change(Walker &, std::vector<Change>, Span);

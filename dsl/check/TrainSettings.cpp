@@ -318,8 +318,10 @@ void TrainBlock::readSettings() {
         readSweep(s);
       if (known->form == "Train") {
         auto *id = as<ast::IdentifierExpr>(s.value);
-        auto found = id ? file->own.find(id->name) : file->own.end();
-        auto *other = found == file->own.end() ? nullptr : as<ast::TrainDecl>(found->second.decl);
+        const ast::TrainDecl *other = nullptr;
+        for (const ast::Decl *d : file->tree->declarations)
+          if (auto *train = as<ast::TrainDecl>(d); train && id && train->name.text == id->name)
+            other = train;
         if (!other || other == decl)
           reader.fail(Kind::UnknownName, "`after:` names another train block of this file", {{s.value->span, ""}},
                       "write the name of the block that comes before");

@@ -118,8 +118,8 @@ Ref Walker::typeValue(const ast::Type *written, Scope *inner) {
     return record(std::move(items), std::move(names));
   }
   Element element;
-  if (type->name.text == "weights")
-    notSupported("the type `weights`", type->span);
+  if (type->name.text == "weights" && !type->brackets)
+    return openTree();
   if (!elementNamed(type->name.text, element)) {
     std::vector<std::string> names;
     for (size_t i = 0; i <= size_t(Element::Text); ++i)

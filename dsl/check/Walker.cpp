@@ -258,6 +258,9 @@ void Walker::require(Relation relation, const Polynomial &p, Span place, unsigne
     if (c.equality == !nonNegative && (known == q || (!nonNegative && known == -q)))
       return;
   }
+  for (const Atom *leaf : q.leaves())
+    if (caseAtoms.count(leaf))
+      return; // differs between cases of a compile-time condition: known when it is expanded
   bool overSignature = true;
   for (const Atom *leaf : p.leaves())
     overSignature &= leaf->kind == AtomKind::Name && (top->names.count(leaf->name) || compileTimeAtoms.count(leaf));
@@ -281,9 +284,6 @@ void Walker::require(Relation relation, const Polynomial &p, Span place, unsigne
       return;
     }
   }
-  for (const Atom *leaf : q.leaves())
-    if (caseAtoms.count(leaf))
-      return; // differs between cases of a compile-time condition: known when it is expanded
   std::optional<Assignment> example;
   if (!q.isConstant()) {
     // A compile-time parameter below 0 refutes nearly everything, and nobody means it.

@@ -181,7 +181,13 @@ private:
   Ref call(const Signature &, const FileScope *, const Bindings &hyper, const std::vector<Argument> &, Span, Instance *,
            const std::vector<Condition> &inherited, const std::string &title);
   Ref inlineBody(const Signature &, Bound &, Span, Instance *, const std::string &title);
+  // ---- calls that stay one value, foreign functions (Custom.cpp)
+  struct Placeholders;
+  Placeholders placeholdersFor(const Signature &, Bound &, Span);
   Ref keepCall(const Signature &, Bound &, Span, const std::string &title);
+  Ref customCall(const Signature &, Bound &, Span, const ast::GradientDecl *);
+  Ref externCall(const Signature &, Scope *, Span);
+  void checkExtern(const ast::FunctionDecl *);
   Ref apply(Ref callee, std::vector<Argument>, Span, Scope *, const ast::Expr *calleeExpr);
   Ref invoke(Instance &, const ast::Decl *method, const std::vector<Argument> &, Span, const Bindings &own = {});
   Bindings methodArguments(Ref method, Span, Scope *);
@@ -259,6 +265,8 @@ private:
   };
   Ref nativeLoop(const LoopPlan &, Scope *);
   Index loopCounter(const std::string &name, const Polynomial &count);
+  bool countsRounds(const Atom *) const;
+  std::set<const Atom *> freeIndices(const Term *) const;
   // ---- bodies inside bodies (Regions.cpp)
   std::vector<ValueId> cutRegions(size_t first, size_t shared, std::vector<Region> &);
   void leaves(Ref, std::vector<Ref> &);
@@ -431,6 +439,7 @@ private:
   const Term *seed = nullptr;
   std::map<std::string, uint32_t> ordinals; // draws so far, by path
   std::vector<Index> loopCounters;          // of the native loops around what is being walked
+  std::set<const ast::GradientDecl *> openDerivatives; // being expanded
   bool checkpointed = false;                // the loop at hand recomputes its rounds
   std::optional<std::string> drawPath;      // of an initialiser: the path of its weight
   std::set<uint32_t> modelsRead;
