@@ -6,6 +6,12 @@ include "mlir/Pass/PassBase.td"
 def InlineKeep : Pass<"nacre-inline-keep", "::mlir::ModuleOp"> {
   let summary = "replaces named composites by their bodies";
 }
+def Differentiate : Pass<"nacre-differentiate", "::mlir::ModuleOp"> {
+  let summary = "replaces every gradient by the adjoint of what lies between its two values";
+  let description = [{
+    Composites must be inlined before. Afterwards `nacre.stop_gradient` is gone and `nacre.custom` is its body.
+  }];
+}
 def HoistWeightWork : Pass<"nacre-hoist-weight-work", "::mlir::ModuleOp"> {
   let summary = "moves what depends on weights only into the function that runs when a model is loaded";
   let description = [{

@@ -49,6 +49,20 @@ public:
   virtual void add(mlir::Value operand, mlir::Value contribution) = 0;
 };
 
+/// What a scalar op sees of reverse mode over the body of an equation. A null value is a zero known as such: nothing is
+/// computed for it.
+class ScalarCotangents {
+public:
+  virtual ~ScalarCotangents() = default;
+  virtual mlir::OpBuilder &builder() = 0;
+  virtual mlir::Location location() = 0;
+  /// Whether the operand depends on what is differentiated by.
+  virtual bool wants(mlir::Value operand) = 0;
+  virtual void add(mlir::Value operand, mlir::Value contribution) = 0;
+  /// The result of an op: read from memory where it is the element of a tensor, else computed again.
+  virtual mlir::Value output(mlir::Operation *) = 0;
+};
+
 /// The type that holds a number after lowering: without a sign; a bool in a tensor is a byte of 0 or 1.
 mlir::Type scalarStorage(mlir::Type);  // ui8 -> i8, i1 -> i1
 mlir::Type elementStorage(mlir::Type); // ui8 -> i8, i1 -> i8

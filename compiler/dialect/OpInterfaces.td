@@ -65,6 +65,15 @@ def HasExtents : OpInterface<"HasExtents"> {
   ];
 }
 
+def ScalarDerivative : OpInterface<"ScalarDerivative"> {
+  let cppNamespace = "::nacre";
+  let description = "A scalar op that has an answer to what it contributes to its operands, be it nothing.";
+  let methods = [
+    InterfaceMethod<"Adds the contribution of this op to its operands, given the cotangent of its result.", "void",
+                    "differentiate", (ins "::nacre::ScalarCotangents &":$cotangents, "::mlir::Value":$cotangent)>
+  ];
+}
+
 def Differentiable : OpInterface<"Differentiable"> {
   let cppNamespace = "::nacre";
   let description = "A tensor op that passes the cotangents of its results on to its operands.";

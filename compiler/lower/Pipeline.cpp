@@ -83,6 +83,7 @@ static LoopsOptions loops(const LoweringOptions &options) {
 
 void buildFused(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createInlineKeep());
+  manager.addPass(createDifferentiate());
   if (options.reference)
     return;
   simplify(manager);

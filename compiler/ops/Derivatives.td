@@ -4,7 +4,8 @@
 include "dialect/Op.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 
-def Nacre_GradientOp : Nacre_Op<"gradient", [Pure, AllTypesMatch<["wrt", "result"]>]> {
+def Nacre_GradientOp : Nacre_Op<"gradient", [
+    Pure, AllTypesMatch<["wrt", "result"]>, DeclareOpInterfaceMethods<KnowsExtents>]> {
   let summary = "the derivative of a real scalar with respect to a value that it was computed from";
   let description = [{
     `nacre-differentiate` replaces it by the adjoint of what lies between the two. All gradients of one scalar in one
@@ -15,7 +16,8 @@ def Nacre_GradientOp : Nacre_Op<"gradient", [Pure, AllTypesMatch<["wrt", "result
   let assemblyFormat = "$of `:` type($of) `wrt` $wrt attr-dict `:` type($wrt)";
 }
 
-def Nacre_StopGradientOp : Nacre_Op<"stop_gradient", [Pure, SameOperandsAndResultType]> {
+def Nacre_StopGradientOp : Nacre_Op<"stop_gradient", [
+    Pure, SameOperandsAndResultType, DeclareOpInterfaceMethods<KnowsExtents>]> {
   let summary = "the value itself; no derivative passes through";
   let arguments = (ins Nacre_Tensor:$operand);
   let results = (outs Nacre_Tensor:$result);

@@ -1,5 +1,6 @@
 // The index equation: what makes one well formed.
 #include "mlir/IR/OpImplementation.h"
+#include "ops/Extents.h"
 #include "ops/Format.h"
 #include "ops/Ops.h"
 
@@ -117,6 +118,41 @@ LogicalResult ConcatOp::verify() {
   }
   return checkExtents(*this, getExtents(), type);
 }
+
+LogicalResult AssembleOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (getExtents().getNumResults() != type.getRank())
+    return emitOpError("needs one extent per axis of the result");
+  if (failed(checkSymbols(*this, getExtents(), getSizes().size())))
+    return failure();
+  if (getOffsets().size() != getPieces().size() || getStrides().size() != getPieces().size())
+    return emitOpError() << "has " << getPieces().size() << " pieces, " << getOffsets().size() << " offsets and "
+                         << getStrides().size() << " strides";
+  for (auto [piece, offsets, list] :
+       llvm::zip(getPieces(), getOffsets().getAsValueRange<AffineMapAttr>(), getStrides())) {
+    auto part = cast<RankedTensorType>(piece.getType());
+    if (part.getRank() != type.getRank() || part.getElementType() != type.getElementType())
+      return emitOpError() << "puts " << part << " into " << type;
+    auto strides = dyn_cast<DenseI64ArrayAttr>(list);
+    if (!strides || strides.size() != type.getRank() || offsets.getNumResults() != type.getRank())
+      return emitOpError("needs an offset and a stride per axis of every piece");
+    if (offsets.getNumDims() != 0 || offsets.getNumSymbols() != getSizes().size())
+      return emitOpError() << "gives an offset over other than its sizes: " << AffineMapAttr::get(offsets);
+    for (auto [axis, stride] : llvm::enumerate(strides.asArrayRef())) {
+      auto offset = dyn_cast<AffineConstantExpr>(offsets.getResult(axis));
+      if (stride < 1 || (offset && offset.getValue() < 0))
+        return emitOpError() << "has a negative offset or no stride on axis " << axis;
+      bool known = offset && !part.isDynamicDim(axis) && !type.isDynamicDim(axis);
+      if (known && part.getDimSize(axis) > 0 &&
+          offset.getValue() + stride * (part.getDimSize(axis) - 1) >= type.getDimSize(axis))
+        return emitOpError() << "puts " << part << " beyond the end of axis " << axis << " of " << type;
+    }
+  }
+  return checkExtents(*this, getExtents(), type);
+}
+
+std::optional<Extents> GradientOp::knownExtents(Value) { return extentsOf(getWrt()); }
+std::optional<Extents> StopGradientOp::knownExtents(Value) { return extentsOf(getOperand()); }
 
 LogicalResult KeepOp::verify() {
   Block &block = getBody().front();

@@ -14,7 +14,7 @@ def Nacre_Reduction : I32EnumAttr<"ReductionKind", "how an equation reduces", [
 }
 
 def Nacre_EquationOp : Nacre_TensorOp<"equation", [
-    AttrSizedOperandSegments, SingleBlock, HasExtents, IndexSpace]> {
+    AttrSizedOperandSegments, SingleBlock, HasExtents, IndexSpace, DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "a tensor given index by index, with at most one reduction";
   let description = [{
     ```

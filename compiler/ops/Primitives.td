@@ -5,7 +5,7 @@ include "dialect/Op.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 
 class Nacre_Primitive<string mnemonic, string rule, list<Trait> traits>
-    : Nacre_ScalarOp<mnemonic, !listconcat([ScalarPrimitive], traits)> {
+    : Nacre_ScalarOp<mnemonic, !listconcat([ScalarPrimitive, DeclareOpInterfaceMethods<ScalarDerivative>], traits)> {
   let extraClassDeclaration = "static ::llvm::StringRef resultRule() { return \"" # rule # "\"; }";
 }
 class Nacre_Unary<string mnemonic, string sentence>

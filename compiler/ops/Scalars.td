@@ -35,14 +35,14 @@ def Nacre_ElementOp : Nacre_ScalarOp<"element", [
   let hasVerifier = 1;
 }
 
-def Nacre_CastOp : Nacre_ScalarOp<"cast"> {
+def Nacre_CastOp : Nacre_ScalarOp<"cast", [DeclareOpInterfaceMethods<ScalarDerivative>]> {
   let summary = "a number in another type; real to integer truncates towards zero and saturates, to bool means `!= 0`";
   let arguments = (ins Nacre_Number:$operand);
   let results = (outs Nacre_Number:$result);
   let assemblyFormat = "$operand attr-dict `:` type($operand) `to` type($result)";
 }
 
-def Nacre_SelectOp : Nacre_ScalarOp<"select", [AllTypesMatch<["yes", "no", "result"]>]> {
+def Nacre_SelectOp : Nacre_ScalarOp<"select", [DeclareOpInterfaceMethods<ScalarDerivative>, AllTypesMatch<["yes", "no", "result"]>]> {
   let summary = "one of two values; both are computed";
   let arguments = (ins I1:$condition, Nacre_Number:$yes, Nacre_Number:$no);
   let results = (outs Nacre_Number:$result);

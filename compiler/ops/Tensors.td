@@ -13,7 +13,7 @@ def Nacre_ConstantOp : Nacre_TensorOp<"constant", [ConstantLike, AllTypesMatch<[
   let hasFolder = 1;
 }
 
-def Nacre_ReshapeOp : Nacre_TensorOp<"reshape", [HasExtents]> {
+def Nacre_ReshapeOp : Nacre_TensorOp<"reshape", [HasExtents, DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "the same elements in row-major order under another shape";
   let arguments = (ins Nacre_Tensor:$operand, Variadic<Index>:$sizes, AffineMapAttr:$extents);
   let results = (outs Nacre_Tensor:$result);
@@ -28,7 +28,8 @@ def Nacre_ReshapeOp : Nacre_TensorOp<"reshape", [HasExtents]> {
   }];
 }
 
-def Nacre_ConcatOp : Nacre_TensorOp<"concat", [AttrSizedOperandSegments, HasExtents]> {
+def Nacre_ConcatOp : Nacre_TensorOp<"concat", [
+    AttrSizedOperandSegments, HasExtents, DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "tensors joined along one axis";
   let arguments = (ins Variadic<Nacre_Tensor>:$inputs, Variadic<Index>:$sizes, AffineMapAttr:$extents, I64Attr:$axis);
   let results = (outs Nacre_Tensor:$result);
@@ -43,7 +44,8 @@ def Nacre_ConcatOp : Nacre_TensorOp<"concat", [AttrSizedOperandSegments, HasExte
   }];
 }
 
-def Nacre_AssembleOp : Nacre_Op<"assemble", [Pure, AttrSizedOperandSegments, HasExtents]> {
+def Nacre_AssembleOp : Nacre_TensorOp<"assemble", [
+    AttrSizedOperandSegments, HasExtents, DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "a tensor put together from pieces that do not overlap, each at its offsets and strides";
   let description = [{
     Element I of piece p lies at `offsets[p] + strides[p] * I`. `zero`: cells that no piece covers are 0; without it the
@@ -52,6 +54,7 @@ def Nacre_AssembleOp : Nacre_Op<"assemble", [Pure, AttrSizedOperandSegments, Has
   let arguments = (ins Variadic<Nacre_Tensor>:$pieces, Variadic<Index>:$sizes, AffineMapAttr:$extents,
                        AffineMapArrayAttr:$offsets, ArrayAttr:$strides, UnitAttr:$zero);
   let results = (outs Nacre_Tensor:$result);
+  let hasVerifier = 1;
   let assemblyFormat = [{
     (`zero` $zero^)? `(` ($pieces^ `:` type($pieces))? `)` `offsets` $offsets `strides` $strides
     `extents` `` custom<BareMap>($extents) (`[` $sizes^ `]`)? attr-dict `:` type($result)

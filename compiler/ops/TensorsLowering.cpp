@@ -1,6 +1,7 @@
 // Lowers constants, reshapes and joins. Reshapes are views where memory allows; a join copies each part into its place.
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "ops/Extents.h"
 #include "ops/Ops.h"
@@ -114,6 +115,32 @@ LogicalResult ConcatOp::lowerToLinalg(LinalgLowering &lowering) {
         builder, location, builder.getAffineSymbolExpr(0) + builder.getAffineSymbolExpr(1),
         {offsets[getAxis()], lengths[getAxis()]});
   }
+  lowering.values.map(getResult(), result);
+  return success();
+}
+
+// Each piece is stored into its cells; bufferisation computes it there.
+LogicalResult AssembleOp::lowerToLinalg(LinalgLowering &lowering) {
+  OpBuilder &builder = lowering.builder;
+  Location location = getLoc();
+  RankedTensorType type = tensorStorage(cast<RankedTensorType>(getResult().getType()));
+  SmallVector<OpFoldResult> extents = evaluate(lowering, location, getExtents(), getSizes());
+  Value result = tensor::EmptyOp::create(builder, location, extents, type.getElementType());
+  if (getZero()) {
+    Value zero = arith::ConstantOp::create(builder, location, builder.getZeroAttr(type.getElementType()));
+    result = linalg::FillOp::create(builder, location, zero, result).getResult(0);
+  }
+  for (auto [old, places, list] : llvm::zip(getPieces(), getOffsets().getAsValueRange<AffineMapAttr>(),
+                                            getStrides().getAsRange<DenseI64ArrayAttr>())) {
+    Value part = lowering(old);
+    SmallVector<OpFoldResult> offsets = evaluate(lowering, location, places, getSizes()), strides;
+    for (int64_t stride : list.asArrayRef())
+      strides.push_back(builder.getIndexAttr(stride));
+    result = tensor::InsertSliceOp::create(builder, location, part, result, offsets,
+                                           tensor::getMixedSizes(builder, location, part), strides);
+  }
+  if (result.getType() != type)
+    result = tensor::CastOp::create(builder, location, type, result);
   lowering.values.map(getResult(), result);
   return success();
 }
