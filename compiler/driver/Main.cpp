@@ -21,6 +21,10 @@ public:
     addExplain();
     addBuild();
     addRun();
+    addTrain("train", "compiles the trainers of a file for this machine, trains and cleans up",
+             "nacre train digits.nacre fit --epochs 10 --out digits.safetensors", [this] { return runTrain(options); });
+    addTrain("eval", "measures a model with the loss and the metrics of a train block",
+             "nacre eval digits.nacre fit --weights digits.safetensors", [this] { return runEval(options); });
     addTest();
     addShow();
     addInspect();
@@ -165,6 +169,17 @@ private:
                 "What follows FILE is for the program: ENTRY name=file.npy ... and --weights --out --json --threads "
                 "--time --seed.");
   }
+  void addTrain(const char *name, const char *what, const char *example, std::function<int()> run) {
+    CLI::App *sub = command(name, what, example, run);
+    addFiles(sub, false);
+    addCompile(sub, "native");
+    bool training = std::string_view(name) == "train";
+    sub->footer(
+        std::string("Example: ") + example + "\nWhat follows FILE is for the trainer: [NAME] " +
+        (training ? "--epochs --steps --seed --out --weights --resume --fresh --log --report" : "--weights --seed") +
+        "\n--data-dir (default: the folder of FILE) --threads --json --quiet; `nacre build` makes a program that "
+        "takes the same.");
+  }
   void addTest() {
     CLI::App *sub = command("test", "runs the `test` blocks of the files", "nacre test stdlib/layers/linear.nacre",
                             [this] { return runTest(options); });
@@ -188,12 +203,14 @@ private:
     sub->add_flag("--json", options.json, "as JSON");
   }
 
-  /// `nacre run` keeps its own flags before FILE and those that only it has anywhere; the rest is for the program.
+  /// `nacre run`, `train` and `eval` keep their own flags before FILE and those that only it has anywhere; the rest is
+  /// for the program.
   void splitRun(std::vector<std::string> &words) {
-    if (words.empty() || words[0] != "run")
+    static const std::set<std::string> runners{"run", "train", "eval"};
+    if (words.empty() || !runners.count(words[0]))
       return;
     static const std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics", "--real"};
-    std::vector<std::string> mine{"run"};
+    std::vector<std::string> mine{words[0]};
     bool file = false;
     for (size_t i = 1; i < words.size(); ++i) {
       const std::string &word = words[i];

@@ -14,7 +14,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> settings; // --set
 
   // build, run, test, show, inspect
-  std::string real; // --real; empty: f32
+  std::string real;                 // --real; empty: f32
   std::string output;               // -o
   std::vector<std::string> emit;    // --emit
   std::string cpu;                  // --cpu; empty: the command's own default
@@ -26,7 +26,7 @@ struct Options {
   bool inPlace = false, formatCheck = false;
 
   bool json = false;              // inspect
-  std::vector<std::string> words; // run: for the program; explain: kinds
+  std::vector<std::string> words; // run, train, eval: for the program; explain: kinds
 };
 
 enum ExitCode { Success = 0, Failure = 1, Usage = 2 };
@@ -40,6 +40,8 @@ int runOps(const Options &);
 int runBuild(const Options &);
 int runRun(const Options &);
 int runTest(const Options &);
+int runTrain(const Options &);
+int runEval(const Options &);
 int runInspect(const Options &);
 int runVersion();
 

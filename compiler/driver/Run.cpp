@@ -1,6 +1,6 @@
 // nacre run, nacre test: a program for this machine in a scratch folder, run and forgotten.
-#include "driver/Product.h"
 #include "driver/Session.h"
+#include "driver/Trainer.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include <cstdio>
@@ -9,7 +9,6 @@
 using namespace llvm;
 
 namespace nacre {
-namespace {
 
 int execute(const std::string &program, const std::vector<std::string> &words, std::optional<StringRef> output,
             std::string &problem) {
@@ -19,6 +18,8 @@ int execute(const std::string &program, const std::vector<std::string> &words, s
   std::cout.flush();
   return sys::ExecuteAndWait(program, arguments, std::nullopt, redirects, 0, 0, &problem);
 }
+
+namespace {
 
 ProductOptions productFor(const Options &options) {
   return {options, options.cpu.empty() ? "native" : options.cpu, true};
@@ -54,6 +55,7 @@ void testFile(const Options &options, const std::string &path, Count &count) {
   }
   if (program->tests.empty())
     return;
+  dropTrainers(*program);
   program->entries.clear(); // they are not called, and compiling them takes time
   ScratchFolder scratch;
   std::string output = scratch.path("tests"), log = scratch.path("log"), problem = scratch.problem();
@@ -76,6 +78,7 @@ int runRun(const Options &options) {
   auto program = session.program(options.files[0], {.bounded = true});
   if (session.finish() || !program)
     return Failure;
+  dropTrainers(*program);
   ScratchFolder scratch;
   if (!scratch.problem().empty())
     return fail(scratch.problem());

@@ -72,7 +72,7 @@ bool Session::finish() {
 
 int fail(const std::string &problem) {
   std::cout.flush();
-  std::cerr << "error: " << problem << "\n";
+  std::cerr << (StringRef(problem).starts_with("error[") ? "" : "error: ") << problem << "\n";
   return Failure;
 }
 
