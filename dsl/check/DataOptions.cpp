@@ -207,7 +207,8 @@ void DataExpansion::checkSource(const Level &, const Data &data, const std::vect
   for (std::string_view name : {"seed", "classes"})
     if (const Option *o = given(name); o && o->form == Option::Form::Number &&
                                        (o->number < 0 || o->number != std::floor(o->number) || o->number > 9e15))
-      walker.fail(Kind::TypeMismatch, "`" + std::string(name) + "` is a whole number from 0", {{o->span, ""}}, "");
+      walker.fail(Kind::TypeMismatch, "`" + std::string(name) + "` is a whole number from 0", {{o->span, ""}},
+                  "write it without a fraction");
 }
 
 /// `balanced("label")`, `weighted([1, 9], by = "label")`.
@@ -259,11 +260,13 @@ void DataExpansion::readSampler(const ast::Setting &setting, Ref record, Data &d
     double sum = 0;
     for (double w : weights->numbers) {
       if (!(w >= 0) || !std::isfinite(w))
-        walker.fail(Kind::TypeMismatch, "a weight is a number from 0", {{weights->span, ""}}, "");
+        walker.fail(Kind::TypeMismatch, "a weight is a number from 0", {{weights->span, ""}},
+                    "write `weighted([1, 9])`: one for each class");
       sum += w;
     }
     if (!(sum > 0))
-      walker.fail(Kind::TypeMismatch, "every weight is 0: nothing could be drawn", {{weights->span, ""}}, "");
+      walker.fail(Kind::TypeMismatch, "every weight is 0: nothing could be drawn", {{weights->span, ""}},
+                  "give at least one class a weight above 0");
     data.sampling.push_back(*weights);
   }
 }
@@ -282,7 +285,7 @@ void DataExpansion::readSelection(Walker &walker, const ast::CallExpr *call, Sco
                 take ? "write `take(1000)`" : "write `shard(by = \"rank\")`");
   Option made = option(walker, callee->name, call->arguments[0].value, scope, take ? "N" : "T");
   if (take && (made.number < 1 || made.number != std::floor(made.number) || made.number > 9e15))
-    walker.fail(Kind::TypeMismatch, "`take` needs a whole number from 1", {{made.span, ""}}, "");
+    walker.fail(Kind::TypeMismatch, "`take` needs a whole number from 1", {{made.span, ""}}, "write `take(1000)`");
   if (shard && made.text != "rank")
     walker.fail(Kind::NotSupported, "data is divided by \"rank\" only", {{made.span, ""}},
                 "write `shard(by = \"rank\")`");
