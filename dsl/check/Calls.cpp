@@ -101,7 +101,7 @@ bool Walker::dependsOnIndices(Ref e) const {
     return e->term != nullptr;
   if (isInteger(e)) {
     for (const Atom *leaf : e->integer.leaves())
-      if (leaf->kind == AtomKind::Index)
+      if (leaf->kind == AtomKind::Index && !countsRounds(leaf))
         return true;
     return false;
   }
@@ -149,7 +149,17 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
     frame = bound.frame;
     frame->self = instance;
     Ref result;
-    if (isKept && !inside) {
+    auto gradient = bound.frame->file->gradients.find(s.decl->name.text);
+    bool own = s.decl->kind == ast::DeclKind::Function && !instance && gradient != bound.frame->file->gradients.end() &&
+               gradient->second->body != s.body && !openDerivatives.count(gradient->second);
+    bool foreign = s.decl->kind == ast::DeclKind::Function && static_cast<const ast::FunctionDecl *>(s.decl)->isExtern;
+    if (inside && (own || foreign))
+      fail(Kind::NotSupported, "`" + s.decl->name.text + "` on one element inside an equation is not supported yet",
+           {{span, foreign ? "it is a C function" : "it has a derivative of its own"}},
+           "call it on whole tensors, outside the equation");
+    if (own) {
+      result = customCall(s, bound, span, gradient->second);
+    } else if (isKept && !inside) {
       result = keepCall(s, bound, span, title);
     } else {
       Scope *inner = scope(bound.scope);
@@ -163,8 +173,12 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
           value = whole(value, span);
         inner->bind(p.name.text, value);
       }
-      body(s, inner);
-      result = frame->returned;
+      if (foreign) {
+        result = externCall(s, inner, span);
+      } else {
+        body(s, inner);
+        result = frame->returned;
+      }
     }
     if (!result)
       throw Quiet();
@@ -175,67 +189,6 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
     restore();
     throw;
   }
-}
-
-/// A function marked @keep stays one value: its body is expanded into a body of its own.
-Ref Walker::keepCall(const Signature &s, Bound &bound, Span span, const std::string &) {
-  Value kept{};
-  kept.kind = Value::Kind::Keep;
-  kept.name = s.decl->name.text;
-  kept.inner = std::make_unique<Body>();
-  std::vector<std::pair<std::string, Ref>> values;
-  for (const ast::Parameter &p : *s.parameters) {
-    Ref value = bound.given[p.name.text].value;
-    if (isPlain(p.type, "int") && isInteger(value))
-      continue;
-    if (p.type)
-      value = adapt(value, typeValue(p.type, bound.scope));
-    values.push_back({p.name.text, value});
-  }
-  for (auto &[name, value] : values) // operands are values of the outer body
-    if (isTensor(value) && !value->hollow)
-      value = whole(value, span);
-  Body *outer = emit.body;
-  auto outerWeights = std::move(weightValues);
-  weightValues.clear();
-  const Term *outerSeed = seed;
-  emit.body = kept.inner.get();
-  seed = nullptr;
-  Ref result = nullptr;
-  try {
-    Scope *inner = scope(bound.scope);
-    for (auto &[name, value] : values) {
-      if (isTensor(value) && value->value) {
-        TensorType type = outer->values[*value->value].type;
-        ValueId id = emit.argument(uint32_t(kept.operands.size()), type, name);
-        kept.operands.push_back(*value->value);
-        Entity &e = make(Entity::Kind::Tensor);
-        e = *value;
-        e.value = id;
-        value = &e;
-      }
-      inner->bind(name, value);
-    }
-    body(s, inner);
-    if (!frame->returned)
-      throw Quiet();
-    result = sound(frame->returned);
-    if (!shapeOf(result))
-      fail(Kind::TypeMismatch, "a function marked @keep returns one tensor", {{span, "this is " + describe(result)}});
-    ValueId id = valueOf(result, span);
-    kept.inner->results = {id};
-    kept.type = kept.inner->values[id].type;
-  } catch (...) {
-    emit.body = outer;
-    weightValues = std::move(outerWeights);
-    seed = outerSeed;
-    throw;
-  }
-  emit.body = outer;
-  weightValues = std::move(outerWeights);
-  seed = outerSeed;
-  Element element = shapeOf(result)->element;
-  return emitted(element, emit.append(std::move(kept)));
 }
 
 // ---- what can be called --------------------------------------------------------------------------------------------
@@ -327,13 +280,10 @@ Ref Walker::apply(Ref f, std::vector<Argument> args, Span span, Scope *inner, co
                 "`" + f->decl->name.text + "`");
   }
   case Entity::Kind::Function: {
-    auto *function = static_cast<const ast::FunctionDecl *>(f->decl);
     Bindings hyper = f->applied ? f->hyper : compileTimeArguments(f->decl, f->file, {}, span, inner);
     Modular &known = checker.modular(f->decl, f->file);
     if (known.state == Modular::State::Bad)
       throw Quiet();
-    if (function->isExtern)
-      notSupported("`extern fn`", span);
     return call(signatureOf(f->decl), f->file, hyper, args, span, nullptr, known.conditions["forward"],
                 "`" + f->decl->name.text + "`");
   }

@@ -53,8 +53,15 @@ Modular &Checker::modular(const ast::Decl *decl, const FileScope *file) {
   ++openDeclarations;
   info.state = Modular::State::Open;
   auto *function = as<ast::FunctionDecl>(decl);
-  if (!function || !function->isExtern) {
-    Walker walker(*this, decl, file, true);
+  Walker walker(*this, decl, file, true);
+  if (function && function->isExtern) {
+    try {
+      walker.checkExtern(function);
+    } catch (Problem &p) {
+      walker.report(std::move(p.diagnostic));
+      info.state = Modular::State::Bad;
+    }
+  } else {
     if (function)
       walker.walkFunction(info);
     else
@@ -224,6 +231,10 @@ void Checker::checkModular() {
         warnHidden(decl, *main, diagnostics);
         modular(decl, main);
         break;
+      case ast::DeclKind::Gradient:
+        if (auto *function = gradientFunction(static_cast<const ast::GradientDecl *>(decl), main))
+          modular(function, main);
+        break;
       case ast::DeclKind::Constant:
         constantValue(static_cast<const ast::ConstantDecl *>(decl), main);
         break;
@@ -231,7 +242,7 @@ void Checker::checkModular() {
         model(static_cast<const ast::ModelDecl *>(decl), main);
         break;
       default:
-        break; // entries, tests and data are expanded later; `grad` says nothing about them
+        break; // entries, tests and data are expanded later
       }
     } catch (Problem &p) {
       walker.report(std::move(p.diagnostic));

@@ -50,6 +50,7 @@ public:
   Scope *makeScope(Scope *outer);
   Frame *makeFrame();
   Instance *makeInstance();
+  const ast::FunctionDecl *gradientFunction(const ast::GradientDecl *, const FileScope *);
   void report(Diagnostic, const ast::Decl *blamed);
   bool mayExpand() const { return diagnostics.errorCount() == 0; }
 
@@ -89,6 +90,8 @@ private:
   };
   std::map<const ast::Decl *, ConstantState> constants;
   std::map<const ast::Decl *, ModelState *> modelOf;
+  std::map<const ast::Decl *, const ast::FunctionDecl *> gradientFunctions;
+  std::vector<std::unique_ptr<ast::FunctionDecl>> gradientStorage;
 };
 
 } // namespace nacre

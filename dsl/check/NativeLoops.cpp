@@ -331,4 +331,15 @@ Index Walker::loopCounter(const std::string &name, const Polynomial &count) {
   return {atom, facts().nonNegative(count) ? count : maximum(count, Polynomial(0))};
 }
 
+bool Walker::countsRounds(const Atom *atom) const {
+  return std::any_of(loopCounters.begin(), loopCounters.end(), [&](const Index &i) { return i.atom == atom; });
+}
+
+/// The indices of equations that a term mentions and does not bind; a round has one number.
+std::set<const Atom *> Walker::freeIndices(const Term *term) const {
+  std::set<const Atom *> found = Emitter::freeIndices(term);
+  std::erase_if(found, [&](const Atom *atom) { return countsRounds(atom); });
+  return found;
+}
+
 } // namespace nacre

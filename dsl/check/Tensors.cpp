@@ -232,7 +232,7 @@ ValueId Walker::valueOf(Ref e, Span span) {
     return emit.equation(std::move(indices), emit.number(scalarOf(e->element), 0));
   }
   const Term *term = nativeTerm(e);
-  if (inEquation && !Emitter::freeIndices(term).empty())
+  if (inEquation && !freeIndices(term).empty())
     fail(Kind::NotSupported, "a tensor made from one element of an equation is not supported yet",
          {{span, "this depends on an index"}}, "compute it for all indices in an equation of its own");
   return emit.equation({}, term);
@@ -272,7 +272,7 @@ Ref Walker::elementwise(const std::vector<Ref> &operands, const std::vector<Scal
     auto shape = shapeOf(operands[i]);
     if (shape->axes.empty()) {
       const Term *term = termOf(operands[i], types[i]);
-      if (inEquation && !Emitter::freeIndices(term).empty())
+      if (inEquation && !freeIndices(term).empty())
         fail(Kind::NotAScalar, "a whole tensor and one element in one operation", {{span, "inside an equation"}},
              "subscript the tensor");
       terms.push_back(term);

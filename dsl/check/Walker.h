@@ -183,10 +183,11 @@ private:
   Ref inlineBody(const Signature &, Bound &, Span, Instance *, const std::string &title);
   // ---- calls that stay one value, foreign functions (Custom.cpp)
   struct Placeholders;
-  Placeholders placeholdersFor(const Signature &, Bound &, Span);
+  Placeholders placeholdersFor(const Signature &, Bound &, Span, bool numbers);
   Ref keepCall(const Signature &, Bound &, Span, const std::string &title);
   Ref customCall(const Signature &, Bound &, Span, const ast::GradientDecl *);
   Ref externCall(const Signature &, Scope *, Span);
+  Ref typed(Ref value, Ref declared, Span);
   void checkExtern(const ast::FunctionDecl *);
   Ref apply(Ref callee, std::vector<Argument>, Span, Scope *, const ast::Expr *calleeExpr);
   Ref invoke(Instance &, const ast::Decl *method, const std::vector<Argument> &, Span, const Bindings &own = {});
@@ -437,11 +438,11 @@ private:
   std::string fieldLabel;              // of the metric being evaluated: labels its layer
   std::map<WeightKey, ValueId> writes; // what `<-` has left in each weight so far
   const Term *seed = nullptr;
-  std::map<std::string, uint32_t> ordinals; // draws so far, by path
-  std::vector<Index> loopCounters;          // of the native loops around what is being walked
+  std::map<std::string, uint32_t> ordinals;            // draws so far, by path
+  std::vector<Index> loopCounters;                     // of the native loops around what is being walked
   std::set<const ast::GradientDecl *> openDerivatives; // being expanded
-  bool checkpointed = false;                // the loop at hand recomputes its rounds
-  std::optional<std::string> drawPath;      // of an initialiser: the path of its weight
+  bool checkpointed = false;                           // the loop at hand recomputes its rounds
+  std::optional<std::string> drawPath;                 // of an initialiser: the path of its weight
   std::set<uint32_t> modelsRead;
   std::map<std::pair<uint32_t, uint32_t>, ValueId> weightValues; // of the body being filled
 };
