@@ -1,5 +1,6 @@
 // Runs the stages in the order of Stages.def and stops after the one that was asked for.
 #include "Compile.h"
+#include "diagnostics/Diagnostic.h"
 #include "import/Import.h"
 #include "lower/Pipeline.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -46,6 +47,29 @@ std::string placeOf(mlir::Location location) {
   return place;
 }
 
+/// The file of a program that has this path; null if nothing in it points there.
+const SourceFile *fileNamed(const Program &program, llvm::StringRef path) {
+  for (const nacre::Location &location : program.locations)
+    if (location.span && location.span.file->path() == path)
+      return location.span.file;
+  return program.file && program.file->path() == path ? program.file : nullptr;
+}
+
+/// The line that a location names, as the front end would show it.
+Span spanOf(const Program &program, mlir::Location location) {
+  Span span;
+  location->walk([&](mlir::Location inner) {
+    auto place = llvm::dyn_cast<mlir::FileLineColLoc>(inner);
+    const SourceFile *file = place ? fileNamed(program, place.getFilename()) : nullptr;
+    if (!file || place.getLine() == 0 || place.getLine() > file->lineCount())
+      return mlir::WalkResult::advance();
+    uint32_t begin = file->lineBegin(place.getLine()), length = file->line(place.getLine()).size();
+    span = {file, begin + std::min(place.getColumn() - 1, length), begin + length};
+    return mlir::WalkResult::interrupt();
+  });
+  return span;
+}
+
 class Compilation {
 public:
   Compilation(const Program &program, Stage last, const CompileOptions &options)
@@ -57,6 +81,8 @@ public:
 
   CompileResult run() {
     mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+      if (refuses(diagnostic))
+        return mlir::success();
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && firstError.empty()) {
         errorPlace = placeOf(diagnostic.getLocation());
         firstError = diagnostic.str();
@@ -81,6 +107,21 @@ public:
   }
 
 private:
+  /// An error of the program that only the compiler can see carries its kind.
+  bool refuses(mlir::Diagnostic &diagnostic) {
+    for (mlir::DiagnosticArgument &argument : diagnostic.getMetadata()) {
+      auto name = argument.getKind() == mlir::DiagnosticArgument::DiagnosticArgumentKind::Attribute
+                      ? llvm::dyn_cast<mlir::StringAttr>(argument.getAsAttribute())
+                      : mlir::StringAttr();
+      Kind kind;
+      if (!name || !kindNamed(name.str(), kind))
+        continue;
+      refusals.report({kind, diagnostic.str(), {{spanOf(program, diagnostic.getLocation()), ""}}, {}, ""});
+      return true;
+    }
+    return false;
+  }
+
   /// Runs one stage if it is wanted; false after a failure.
   template <typename Work> bool stage(Stage current, Work work) {
     if (current > last)
@@ -89,6 +130,11 @@ private:
     bool good = work();
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     result.times.push_back({current, seconds.count()});
+    if (!good && refusals.failed()) {
+      result.problem = render(refusals, DiagnosticFormat::Text);
+      result.problem.erase(result.problem.find_last_not_of('\n') + 1);
+      return false;
+    }
     if (!good) {
       result.problem = "internal error in stage `" + std::string(info(current).name) + "`" +
                        (errorPlace.empty() ? "" : " at " + errorPlace) + ": " +
@@ -198,6 +244,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   CompileResult result;
   std::string firstError, errorPlace;
+  Diagnostics refusals;
 };
 
 } // namespace

@@ -62,8 +62,10 @@ struct StageTime {
 
 struct CompileResult {
   bool ok = false;
-  std::string output;  // text of the stage, or the bytes of the object file
-  std::string problem; // "internal error in stage `buffers` at digits.nacre:4:10: ..."
+  std::string output; // text of the stage, or the bytes of the object file
+  // "internal error in stage `buffers` at digits.nacre:4:10: ...", or "error[no-gradient]: ..." as the front end says
+  // it
+  std::string problem;
   std::vector<StageTime> times;
   std::vector<ModelFacts> models;
   std::vector<MemoryPlan> plans; // of the entries, from stage Loops on; none under `reference`

@@ -5,6 +5,10 @@
 // over the same box. What the pieces become is decided in Gather.cpp and Place.cpp.
 #include "differentiate/Differentiate.h"
 #include "differentiate/Piece.h"
+#include "llvm/ADT/STLExtras.h"
+#include <algorithm>
+#include <limits>
+#include <numeric>
 
 using namespace mlir;
 
@@ -84,10 +88,27 @@ public:
       if (auto rule = dyn_cast<ScalarDerivative>(op))
         rule.differentiate(*this, Value(found->second));
     }
-    for (size_t number = 0; number < inputs; ++number)
-      if (Value g = cotangent.lookup(piece.body->getArgument(number)))
-        if (failed(contribute(piece.reads[number].tensor, g, piece.reads[number].subscripts, {}, {}, cotangents)))
-          return failure();
+    // x + b and its like have one cotangent for several reads: the one that is read at every point holds it as a tensor
+    // from which the others sum.
+    DenseMap<Value, std::pair<Value, SmallVector<AffineExpr>>> whole;
+    SmallVector<size_t> order(inputs);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_partition(order.begin(), order.end(), [&](size_t number) { return readsEveryPoint(number); });
+    for (size_t number : order) {
+      Value g = cotangent.lookup(piece.body->getArgument(number));
+      if (!g)
+        continue;
+      Read target = piece.reads[number];
+      if (auto known = whole.find(g); known != whole.end()) {
+        auto [tensor, subscripts] = known->second;
+        g = piece.read(tensor, subscripts);
+      }
+      FailureOr<Value> sum = contribute(target.tensor, g, target.subscripts, {}, {}, cotangents);
+      if (failed(sum))
+        return failure();
+      if (*sum && readsEveryPoint(number) && !whole.contains(g) && isWorthSharing(g))
+        whole[g] = {*sum, target.subscripts};
+    }
     for (Operation *op : forward)
       if (auto element = dyn_cast<ElementOp>(op))
         if (Value g = cotangent.lookup(element.getResult()))
@@ -97,8 +118,25 @@ public:
   }
 
 private:
-  LogicalResult contribute(Value tensor, Value g, ArrayRef<AffineExpr> target, ArrayRef<Value> gathered,
-                           ArrayRef<AffineExpr> guards, Cotangents &cotangents) {
+  bool readsEveryPoint(size_t number) {
+    DenseSet<unsigned> seen;
+    for (AffineExpr subscript : piece.reads[number].subscripts) {
+      auto index = dyn_cast<AffineDimExpr>(subscript);
+      if (!index || !seen.insert(index.getPosition()).second)
+        return false;
+    }
+    return seen.size() == piece.indexCount();
+  }
+
+  /// Not a mere read, nor a choice by indices, which bounds the box of each piece instead.
+  bool isWorthSharing(Value g) {
+    auto choice = g.getDefiningOp<SelectOp>();
+    return g.getDefiningOp() && !g.getDefiningOp<NumberOp>() &&
+           !(choice && affineConditions(choice.getCondition(), piece.context));
+  }
+
+  FailureOr<Value> contribute(Value tensor, Value g, ArrayRef<AffineExpr> target, ArrayRef<Value> gathered,
+                              ArrayRef<AffineExpr> guards, Cotangents &cotangents) {
     Value old = piece.value;
     piece.value = g;
     piece.target = llvm::to_vector(target);
@@ -106,11 +144,9 @@ private:
     piece.guards = llvm::to_vector(guards);
     FailureOr<Value> contribution = accumulate(cotangents.builder(), piece.clone(), tensor);
     piece.value = old;
-    if (failed(contribution))
-      return failure();
-    if (*contribution)
+    if (succeeded(contribution) && *contribution)
       cotangents.add(tensor, *contribution);
-    return success();
+    return contribution;
   }
 
   /// A gathered read; where its subscripts are affine after all, it is like any other, but may be out of range.

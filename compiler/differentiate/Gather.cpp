@@ -145,11 +145,11 @@ DenseSet<unsigned> determined(const Piece &piece, int &overlap) {
 }
 
 /// The index that leaves an overlapping subscript: the longest, so that the window stays; one of run-time extent before
-/// any other.
+/// any other; of equals the one that comes first, an axis of the forward result.
 static unsigned choosePivot(const Piece &piece, const Linear &subscript, const DenseSet<unsigned> &known) {
   auto rank = [&](unsigned index) {
     int64_t extent = piece.box().constantExtent(index).value_or(std::numeric_limits<int64_t>::max());
-    return std::tuple(extent, -std::abs(subscript.coefficients[index]), -int64_t(index));
+    return std::pair(extent, -int64_t(index));
   };
   unsigned best = ~0u;
   for (unsigned index : subscript.indices())

@@ -105,31 +105,33 @@ void PowerOp::differentiate(ScalarCotangents &body, Value g) {
     body.add(n, a.select(a.equal(x, zero), {}, a.mul(g, a.mul(body.output(*this), a.apply<LogOp>(x)))));
 }
 
-/// `wins(a, b)`: strictly, the first one is the result.
-template <typename Wins> static void choose(ScalarCotangents &body, Value x, Value y, Value g, Wins wins) {
+/// `wins(a, b)`: strictly, the first one is the result y. Against a constant c, y beats c exactly where x does, so x
+/// itself need not be kept.
+template <typename Wins> static void choose(ScalarCotangents &body, Operation *op, Value g, Wins wins) {
   Arithmetic a(body);
   auto one = [&](Value mine, Value other) {
     if (!body.wants(mine))
       return;
-    Value whole = a.select(wins(mine, other), g, {});
     if (literal(other))
-      return body.add(mine, whole);
-    Value share = a.mul(g, 0.5);
-    Value rest = whole ? whole : a.number(g.getType(), 0);
-    body.add(mine, a.select(a.equal(mine, other), share, rest));
+      return body.add(mine, a.select(wins(body.output(op), other), g, {}));
+    Value whole = a.select(wins(mine, other), g, a.number(g.getType(), 0));
+    body.add(mine, SelectOp::create(body.builder(), body.location(), g.getType(), a.equal(mine, other), a.mul(g, 0.5),
+                                    whole));
   };
-  one(x, y);
-  one(y, x);
+  one(op->getOperand(0), op->getOperand(1));
+  one(op->getOperand(1), op->getOperand(0));
 }
 
 void MaximumOp::differentiate(ScalarCotangents &body, Value g) {
-  choose(body, getLhs(), getRhs(), g, [&](Value x, Value y) { return Arithmetic(body).less(y, x); });
+  choose(body, *this, g, [&](Value x, Value y) { return Arithmetic(body).less(y, x); });
 }
 
 void MinimumOp::differentiate(ScalarCotangents &body, Value g) {
-  choose(body, getLhs(), getRhs(), g, [&](Value x, Value y) {
-    return literal(y) == 0.0 ? Arithmetic(body).lessEqual(x, y) : Arithmetic(body).less(x, y);
-  });
+  Arithmetic a(body);
+  for (auto [mine, other] : {std::pair(getLhs(), getRhs()), std::pair(getRhs(), getLhs())})
+    if (literal(other) == 0.0)
+      return body.add(mine, a.select(a.lessEqual(mine, other), g, {}));
+  choose(body, *this, g, [&](Value x, Value y) { return Arithmetic(body).less(x, y); });
 }
 
 // ---- neither primitive nor opaque ----------------------------------------------------------------------------------
