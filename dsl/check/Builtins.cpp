@@ -35,13 +35,12 @@ static const ScalarFunction ScalarFunctions[] = {{"exp", Primitive::Exp, std::ex
 static const std::string_view Reducers[] = {"sum", "prod",   "mean",   "max", "min",
                                             "any", "argmax", "argmin", "all", "logsumexp"};
 static const std::string_view Others[] = {
-    "reshape", "concat", "stack",     "unstack",   "split",   "fill",   "uniform", "normal",    "iota",
-    "shape",   "size",   "len",       "select",    "clamp",   "append", "zip",     "enumerate", "assert",
-    "seed",    "grad",   "stop_grad", "gradcheck", "weights", "named",  "matches", "update",    "minimise"};
+    "reshape",   "concat",    "stack",   "unstack", "split",   "fill",   "uniform",   "normal",   "iota", "shape",
+    "size",      "len",       "select",  "clamp",   "append",  "zip",    "enumerate", "assert",   "seed", "grad",
+    "stop_grad", "gradcheck", "weights", "named",   "matches", "update", "minimise",  "bernoulli"};
 // Part of the language, refused where an entry or a test reaches them.
-static const std::string_view NotYet[] = {"topk",   "sort",     "cumsum",     "print",   "bernoulli",
-                                          "sample", "together", "load_image", "all_sum", "rank",
-                                          "ranks",  "bpe",      "wordpiece",  "char"};
+static const std::string_view NotYet[] = {"topk",    "sort", "cumsum", "print", "sample",    "together", "load_image",
+                                          "all_sum", "rank", "ranks",  "bpe",   "wordpiece", "char"};
 
 template <class Table> static bool contains(const Table &table, const std::string &name) {
   return std::find(std::begin(table), std::end(table), name) != std::end(table);
@@ -446,6 +445,14 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
     return unstackOf(args, span);
   if (name == "uniform" || name == "normal")
     return draw(name, args, span);
+  if (name == "bernoulli") { // true with probability p
+    auto a = arrange(name, args, {"p", "seed"}, 1, span);
+    Ref p = whole(a[0].value, a[0].span);
+    std::vector<Argument> drawn = {{"", p, a[0].span}};
+    if (a[1].value)
+      drawn.push_back({"seed", a[1].value, a[1].span});
+    return binaryOf(ast::BinaryOp::Less, draw("uniform", drawn, span), p, span, a[0].span, span);
+  }
   if (name == "select") {
     auto a = arrange(name, args, {"condition", "then", "otherwise"}, 3, span);
     return selectOf(a[0].value, a[1].value, a[2].value, a[0].span, a[1].span, a[2].span);

@@ -306,6 +306,9 @@ bool TrainBlock::rehearse() {
     }
     if (failed || checker.diagnostics.failed())
       return false;
+    for (ModelState *model : models) // one that is written, and not called here
+      if (!model->root->called && model->root->decl->hasHeader)
+        Walker(checker, model->decl, model->file, false).rehearse(*model->root);
     if (!unsized)
       break;
   }
@@ -384,7 +387,8 @@ void TrainBlock::stepBody(Function &f) {
       if (!reached.count(model->number))
         w.fail(Kind::NoGradient, "`" + model->decl->name.text + "` is trained, and no weight of it is in the loss",
                {{span, "computed without it"}, {decl->name.span, "trained here"}},
-               parameters.empty() ? "its weights are all frozen" : "list only the models that the loss uses");
+               !frozen.empty() && parameters.empty() ? "its weights are all frozen"
+                                                     : "list only the models that the loss uses");
     change(w, std::move(changes), span);
   } else {
     const ast::Setting &s = *setting("step");
@@ -408,6 +412,10 @@ void TrainBlock::stepBody(Function &f) {
         if (value->names[i] == "loss" && family(shape->element) == Family::Real)
           minimised.push_back(w.whole(value->items[i], spanOf(s)));
       }
+      if (minimised.empty()) // what is logged is all that tells whether the step went well
+        for (Ref item : value->items)
+          if (family(w.shapeOf(item)->element) == Family::Real)
+            minimised.push_back(w.whole(item, spanOf(s)));
     }
   }
   if (gradientNorm || changed) {

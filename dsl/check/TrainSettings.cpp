@@ -348,6 +348,8 @@ void TrainBlock::readSettings() {
       reader.failed = true;
     }
   }
+  if (reader.failed)
+    return;
   try {
     requireSettings();
   } catch (Problem &p) {

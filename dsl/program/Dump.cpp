@@ -45,6 +45,8 @@ public:
       dump(data);
     for (const Entry &function : program.functions)
       dump(function, "function");
+    for (const Train &train : program.trains)
+      dump(train);
     return out.str();
   }
 
@@ -229,7 +231,7 @@ private:
   }
 
   void dump(const Model &model) {
-    out << "\nmodel " << model.name << (model.ofTest ? " (of a test)" : "") << "\n";
+    out << "\nmodel " << model.name << (model.ofTest ? " (of a test)" : model.ofTrain ? " (of training)" : "") << "\n";
     if (!model.weightsFile.empty())
       out << "  load " << quoted(model.weightsFile) << (model.fileOptional ? " optional" : "") << "\n";
     for (const Rename &r : model.renames)
@@ -311,6 +313,47 @@ private:
     if (entry.hasSeed)
       out << "  seeded\n";
     dump(entry.body, "  ");
+    for (const Store &s : entry.stores) {
+      const Model &model = program.models[s.model];
+      out << "  store " << model.name << " " << model.weights[s.weight].path << " = %" << s.value << "\n";
+    }
+  }
+
+  void dump(const Train &train) {
+    out << "\ntrain " << train.name << "\n";
+    for (size_t i = 0; i < train.models.size(); ++i)
+      out << (i < train.trained ? "  trains " : "  uses ") << program.models[train.models[i]].name << "\n";
+    auto model = [&](const char *word, const std::optional<uint32_t> &position) {
+      if (position)
+        out << "  " << word << " " << program.models[*position].name << "\n";
+    };
+    model("optimizer", train.optimizer);
+    model("metrics", train.metrics);
+    auto function = [&](const char *word, const std::optional<uint32_t> &position) {
+      if (position)
+        out << "  " << word << " " << program.functions[*position].name << "\n";
+    };
+    function("step", train.step);
+    function("accumulate", train.accumulate);
+    function("begin", train.begin);
+    function("evaluate", train.evaluate);
+    function("summary", train.summary);
+    function("show", train.show);
+    function("probe", train.probe);
+    for (const std::string &text : train.probes)
+      out << "    " << text << "\n";
+    auto data = [&](const char *word, const std::optional<uint32_t> &position) {
+      if (position)
+        out << "  " << word << " " << program.data[*position].title << "\n";
+    };
+    data("data", train.data);
+    data("validate", train.validate);
+    for (uint32_t position : train.shared)
+      data("shared", position);
+    for (const Option &option : train.options)
+      out << "  option " << text(option) << "\n";
+    for (const Option &option : train.sweep)
+      out << "  sweep " << text(option) << "\n";
   }
 
   void dump(const Test &test) {

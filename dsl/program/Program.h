@@ -273,8 +273,8 @@ struct Data {
   // `augment`: those fields and `seed: u64` in, the same fields out; only in training.
   uint32_t map = 0;
   std::optional<uint32_t> augment;
-  // Only where a chain maps again what a data below it augments: fields of the reader and seed in, as in `map`; results:
-  // what `augment` then takes instead of the fields of the sample.
+  // Only where a chain maps again what a data below it augments: fields of the reader and seed in, as in `map`;
+  // results: what `augment` then takes instead of the fields of the sample.
   std::optional<uint32_t> beforeAugment;
   // "sampler" (text: balanced | weighted), "sampler.field" (text), "sampler.weights" (numbers), "shard" ...
   std::vector<Option> sampling;
