@@ -102,16 +102,29 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     return rows >= 8;
   }
 
-  /// Whether a value is computed from weights and constants alone, and so before the call.
+  /// Whether a value is computed from weights and constants alone, and so before the call. Each value is looked at
+  /// once: in a chain whose links are used twice there are exponentially many ways back.
   static bool isWeightOnly(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-      return function && !function->hasAttr("nacre.training") &&
-             (function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
-                          function.getArgAttr(argument.getArgNumber(), "nacre.prepared"));
+    SmallVector<Value> left = {value};
+    llvm::SmallDenseSet<Value> seen;
+    while (!left.empty()) {
+      Value next = left.pop_back_val();
+      if (!seen.insert(next).second)
+        continue;
+      if (auto argument = dyn_cast<BlockArgument>(next)) {
+        auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+        if (!function || function->hasAttr("nacre.training") ||
+            !(function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
+              function.getArgAttr(argument.getArgNumber(), "nacre.prepared")))
+          return false;
+        continue;
+      }
+      Operation *op = next.getDefiningOp();
+      if (!isPure(op))
+        return false;
+      llvm::append_range(left, op->getOperands());
     }
-    Operation *op = value.getDefiningOp();
-    return isPure(op) && llvm::all_of(op->getOperands(), isWeightOnly);
+    return true;
   }
 
   static void pack(linalg::GenericOp op, OpOperand *operand, AffineMap map, const Kernel &kernel, unsigned lane,
