@@ -28,6 +28,8 @@ ValueId Walker::currentWeight(WeightKey key, Span span, const std::string &name)
 void Walker::writeWeight(WeightKey key, Ref value, Span span) {
   if (train)
     key = train->origin(key);
+  if (!loopCounters.empty())
+    notSupported("writing weights in a loop that stays a loop", span, "mark the loop @unroll");
   const Weight &weight = checker.models[key.first].weights[key.second];
   ValueId id = valueOf(value, span);
   if (emit.type(id).element != weight.type.element) {
@@ -61,8 +63,8 @@ std::optional<std::pair<Instance *, std::string>> Walker::weightTarget(const ast
 void Walker::store(const ast::UpdateStmt *s, Scope *inner) {
   if (!train && !test)
     notSupported("updating `state` with `<-`", s->span, "entries read state, and change none");
-  if (!loopCounters.empty() || emit.body != (train ? &entry->body : &test->body))
-    notSupported("`<-` inside a loop or a function marked @keep", s->span, "mark the loop @unroll");
+  if (emit.body != (train ? &entry->body : &test->body))
+    notSupported("`<-` in a function marked @keep", s->span);
   if (inEquation)
     fail(Kind::MisplacedStatement, "`<-` inside an equation", {{s->span, ""}}, "update the whole tensor");
   if (storeTree(s, inner))

@@ -587,7 +587,7 @@ static std::string placeText(Span span) {
 
 /// Called for each layer that a function of this block calls.
 void TrainBlock::noteCall(Walker &w, const Instance &instance, const std::string &method, Ref value) {
-  if (!probes || w.emit.body != &w.entry->body || w.inEquation)
+  if (!probes || w.emit.body != &w.entry->body || w.inEquation || !w.loopCounters.empty())
     return;
   std::string what = (instance.path.empty() ? "" : instance.path + ": ") + instance.decl->name.text;
   probes->push_back({what + (method == "forward" ? "" : "." + method) + " at " + placeText(instance.span), value});
