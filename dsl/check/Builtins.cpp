@@ -35,12 +35,13 @@ static const ScalarFunction ScalarFunctions[] = {{"exp", Primitive::Exp, std::ex
 static const std::string_view Reducers[] = {"sum", "prod",   "mean",   "max", "min",
                                             "any", "argmax", "argmin", "all", "logsumexp"};
 static const std::string_view Others[] = {
-    "reshape",   "concat",    "stack",   "unstack", "split",   "fill",   "uniform",   "normal",   "iota", "shape",
-    "size",      "len",       "select",  "clamp",   "append",  "zip",    "enumerate", "assert",   "seed", "grad",
-    "stop_grad", "gradcheck", "weights", "named",   "matches", "update", "minimise",  "bernoulli"};
+    "reshape",   "concat", "stack",    "unstack",   "split",     "fill",      "uniform", "normal",
+    "iota",      "shape",  "size",     "len",       "select",    "clamp",     "append",  "zip",
+    "enumerate", "assert", "seed",     "grad",      "stop_grad", "gradcheck", "weights", "named",
+    "matches",   "update", "minimise", "bernoulli", "sort",      "argsort",   "topk",    "cumsum"};
 // Part of the language, refused where an entry or a test reaches them.
-static const std::string_view NotYet[] = {"topk",    "sort", "cumsum", "print", "sample",    "together", "load_image",
-                                          "all_sum", "rank", "ranks",  "bpe",   "wordpiece", "char"};
+static const std::string_view NotYet[] = {"print", "sample", "together", "load_image", "all_sum",
+                                          "rank",  "ranks",  "bpe",      "wordpiece",  "char"};
 
 template <class Table> static bool contains(const Table &table, const std::string &name) {
   return std::find(std::begin(table), std::end(table), name) != std::end(table);
@@ -586,26 +587,12 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
   if (name == "gradcheck")
     fail(Kind::MisplacedStatement, "`gradcheck` is what a test expects", {{span, ""}},
          "write `expect gradcheck(f, x)`");
-  if (name == "topk" && modular && hyper.size() == 1 && isInteger(hyper[0].second) && args.size() == 1) {
-    auto shape = shapeOf(args[0].value);
-    if (!shape || shape->axes.empty() || shape->axes.back().group)
-      throw Quiet();
-    Polynomial k = hyper[0].second->integer, extent = shape->axes.back().size;
-    require(
-        Relation::NonNegative, extent - k, args[0].span, 1300,
-        [&](const std::string &example) {
-          return Diagnostic{Kind::WhereViolated,
-                            "`topk` takes " + k.text() + " of " + extent.text() +
-                                (example.empty() ? "" : " (for " + example + ")"),
-                            {{args[0].span, "this is " + describe(args[0].value)}},
-                            {},
-                            ""};
-        },
-        true);
-    Axes axes = shape->axes;
-    axes.back() = {k, false};
-    return record({tensorType(shape->element, axes), tensorType(Element::I32, axes)}, {"", ""});
-  }
+  if (name == "sort" || name == "argsort")
+    return sortOf(name, args, span);
+  if (name == "topk")
+    return largestOf(hyper, args, span);
+  if (name == "cumsum")
+    return runningSum(args, span);
   notSupported("`" + name + "`", span);
   throw Quiet();
 }

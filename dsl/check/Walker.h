@@ -388,6 +388,15 @@ private:
   Ref namedOf(Ref, Span);
   Ref matchesOf(const std::vector<Argument> &, Span);
 
+  // ---- order along an axis (Orders.cpp)
+  std::pair<Ref, size_t> alongAxis(const std::string &name, const Argument &x, const Argument &axis);
+  bool compileTimeFlag(const Argument &);
+  ValueId permutation(ValueId, size_t axis, bool descending);
+  Ref inOrder(Ref x, size_t axis, ValueId order, const Polynomial &extent);
+  Ref sortOf(const std::string &name, const std::vector<Argument> &, Span);
+  Ref largestOf(const Bindings &hyper, const std::vector<Argument> &, Span);
+  Ref runningSum(const std::vector<Argument> &, Span);
+
   // ---- derivatives (Gradients.cpp)
   bool dependsOn(Ref, ValueId by, Span);
   /// d scalar / d `by`, a value of the body being filled; `bySpan` is what the source calls it.
