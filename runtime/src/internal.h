@@ -81,6 +81,8 @@ typedef struct nacre_stored {
 } nacre_stored;
 /* `name` is used in messages; the data must outlive the result, which takes over no ownership. */
 nacre_safetensors *nacre_safetensors_parse(const void *data, size_t bytes, const char *name);
+/* Written by a trainer: names are paths of the model as they stand, neither `rename` nor `ignore` is for them. */
+bool nacre_safetensors_own_names(const nacre_safetensors *file);
 const nacre_stored *nacre_safetensors_stored(const nacre_safetensors *file, size_t index);
 const nacre_stored *nacre_safetensors_find(const nacre_safetensors *file, const char *name);
 

@@ -68,7 +68,8 @@ static int apply_renames(const loading *l, const char *name, char **path, bool *
   *transposed = false;
   if (!(*path = strdup(name)))
     return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
-  for (int32_t i = 0; i < l->info->rename_count; ++i) {
+  int32_t count = nacre_safetensors_own_names(l->model->file) ? 0 : l->info->rename_count;
+  for (int32_t i = 0; i < count; ++i) {
     const nacre_rename *rename = &l->info->renames[i];
     char *renamed = NULL;
     int matched = nacre_pattern_match(rename->from, *path, rename->to, &renamed);
@@ -87,6 +88,8 @@ static int apply_renames(const loading *l, const char *name, char **path, bool *
 }
 
 static int is_ignored(const loading *l, const char *name) {
+  if (nacre_safetensors_own_names(l->model->file))
+    return 0;
   for (int32_t i = 0; i < l->info->ignore_count; ++i) {
     int matched = nacre_pattern_match(l->info->ignores[i], name, NULL, NULL);
     if (matched)

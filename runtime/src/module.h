@@ -118,9 +118,9 @@ typedef struct nacre_data_info {
   int32_t option_count, sampling_count;
   const nacre_option *options, *sampling;
   const nacre_entry_info *map;
-  const nacre_entry_info *augment; /* or null */
+  const nacre_entry_info *augment;        /* or null */
   const nacre_entry_info *before_augment; /* or null: `augment` takes the results of `map` */
-  const char *place;               /* file:line:column */
+  const char *place;                      /* file:line:column */
 } nacre_data_info;
 
 typedef struct nacre_train_info {

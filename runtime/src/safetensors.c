@@ -25,6 +25,7 @@ struct nacre_safetensors {
   char *strings;         /* storage of all names */
   nacre_stored *tensors; /* sorted by name */
   size_t count, capacity;
+  bool own_names; /* its metadata says so: see nacre_safetensors_own_names */
 };
 
 typedef struct reader {
@@ -120,7 +121,7 @@ static bool read_tensor(reader *r, nacre_stored *tensor) {
   return true;
 }
 
-/* {"key": "text", ...}: checked and skipped. */
+/* {"key": "text", ...}: checked and skipped, but for what Nacre itself writes there. */
 static bool skip_metadata(reader *r) {
   if (!nacre_json_expect(&r->json, '{'))
     return false;
@@ -128,8 +129,12 @@ static bool skip_metadata(reader *r) {
     return true;
   do {
     char *word;
-    if (!read_word(r, &word) || !nacre_json_expect(&r->json, ':') || !read_word(r, &word))
+    if (!read_word(r, &word) || !nacre_json_expect(&r->json, ':'))
       return false;
+    bool names = strcmp(word, "nacre.names") == 0;
+    if (!read_word(r, &word))
+      return false;
+    r->file->own_names |= names && strcmp(word, "paths") == 0;
   } while (nacre_json_take(&r->json, ','));
   return nacre_json_expect(&r->json, '}');
 }
@@ -279,6 +284,8 @@ nacre_safetensors *nacre_safetensors_open(const char *path) {
 }
 
 size_t nacre_safetensors_count(const nacre_safetensors *file) { return file ? file->count : 0; }
+
+bool nacre_safetensors_own_names(const nacre_safetensors *file) { return file && file->own_names; }
 
 const nacre_stored *nacre_safetensors_stored(const nacre_safetensors *file, size_t index) {
   return index < file->count ? &file->tensors[index] : NULL;

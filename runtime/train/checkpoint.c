@@ -237,6 +237,7 @@ int nacre_weights_write(const nacre_trainer *t, int32_t model, const char *path)
       status = nacre_storage_add(&storage, weight->type, weight->rank, weight->extents, written->tensors[k], "%s",
                                  weight->path);
   }
+  nacre_storage_note(&storage, "nacre.names", "paths");
   nacre_storage_note(&storage, "nacre", "weights of %s, trained by %s in %s", written->info->name, t->info->name,
                      t->module->name);
   if (status == NACRE_OK)

@@ -190,9 +190,10 @@ static const char *resumed(const nacre_command *command, const nacre_settings *s
 
 static void say_how_to_resume(nacre_progress *progress, const nacre_command *command, const nacre_trainer *t,
                               const nacre_run_files *files) {
-  nacre_progress_say(progress, "interrupted after iteration %lld; go on with\n  %s train %s --resume %s%s%s%s%s",
-                     (long long)t->at.iteration, command->program, t->info->name, files->checkpoint,
-                     command->out ? " --out " : "", command->out ? command->out : "",
+  const char *driver = getenv("NACRE_TRAINER_COMMAND"); /* `nacre train FILE` runs this program for a person */
+  nacre_progress_say(progress, "interrupted after iteration %lld; go on with\n  %s%s %s --resume %s%s%s%s%s",
+                     (long long)t->at.iteration, driver ? driver : command->program, driver ? "" : " train",
+                     t->info->name, files->checkpoint, command->out ? " --out " : "", command->out ? command->out : "",
                      command->data ? " --data-dir " : "", command->data ? command->data : "");
 }
 

@@ -38,11 +38,15 @@ static int32_t clear_tally(int32_t index, uint64_t seed, void *out, void *scratc
   memset(out, 0, 4 * sizeof(double));
   return 0;
 }
+/* For published files; what a trainer writes is not renamed again. */
+static const nacre_rename renames[] = {{"{p}.weight", "{p}.kernel", 0}};
 #define MODEL(id, text, count, list, start)                                                                            \
   static const nacre_model_info id = {.abi = NACRE_ABI,                                                                \
                                       .name = text,                                                                    \
                                       .weight_count = count,                                                           \
+                                      .rename_count = 1,                                                               \
                                       .weights = list,                                                                 \
+                                      .renames = renames,                                                              \
                                       .file = "",                                                                      \
                                       .initialise = start,                                                             \
                                       .cpu = "x86-64"}
