@@ -262,13 +262,28 @@ Ref Walker::applyInitialiser(const ast::Expr *e, Ref target, Scope *inner) {
       takesShape = tensor && !named && args.size() < parameters.size();
     }
   }
+  if (callee->kind == Entity::Kind::Builtin && callee->text == "fill" && args.size() == 1)
+    return sound(args[0].value); // one number fills the weight
   if (!takesShape) {
     if (written)
       return apply(callee, std::move(args), e->span, inner, calleeExpr);
     return callee;
   }
-  args.insert(args.begin(), {"", target, e->span});
-  return apply(callee, std::move(args), e->span, inner, calleeExpr);
+  // `zeros` and its kin make reals; a weight of integers takes them as integers.
+  Ref shaped = target;
+  if (family(target->element) == Family::Integer && callee->kind == Entity::Kind::Function) {
+    Element element;
+    const ast::Type *first = resolve(signatureOf(callee->decl).parameters->front().type);
+    if (elementNamed(first->name.text, element) && family(element) == Family::Real) {
+      Entity &like = make(Entity::Kind::Tensor);
+      like = *target;
+      like.element = Element::Real;
+      shaped = &like;
+    }
+  }
+  args.insert(args.begin(), {"", shaped, e->span});
+  Ref value = apply(callee, std::move(args), e->span, inner, calleeExpr);
+  return shaped == target ? value : convert(sound(value), target->element, e->span);
 }
 
 std::unique_ptr<Body> Walker::initialBody(const ast::Expr *e, const TensorType &type, Element element, Scope *inner,
