@@ -1,6 +1,8 @@
 // nacre inspect: what each layer takes, gives, owns and costs, as polynomials over the dimensions of the entries.
 #include "Compile.h"
+#include "driver/InspectTraining.h"
 #include "driver/Session.h"
+#include "driver/Trainer.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -276,16 +278,26 @@ void printJson(const Program &program, const std::vector<MemoryPlan> &plans) {
 
 int runInspect(const Options &options) {
   Session session(options);
-  auto program = session.program(options.files[0], {});
+  auto program = session.program(options.files[0], {.bounded = options.training});
   if (session.finish() || !program)
     return Failure;
+  std::string problem = options.training ? keepTrainers(*program, options.files[0], {}) : "";
+  if (!problem.empty())
+    return fail(problem);
+  if (!options.training)
+    dropTrainers(*program);
   CompileOptions compilation;
   if (!options.cpu.empty())
     compilation.cpu = options.cpu;
   CompileResult compiled = compile(*program, Stage::Loops, compilation);
   if (!compiled.ok)
     return fail(compiled.problem);
-  options.json ? printJson(*program, compiled.plans) : printText(*program, compiled.plans);
+  if (options.training && options.json)
+    outs() << formatv("{0:2}", json::Value(trainingJson(*program, compiled.plans))) << "\n";
+  else if (options.training)
+    printTraining(*program, compiled.plans);
+  else
+    options.json ? printJson(*program, compiled.plans) : printText(*program, compiled.plans);
   return Success;
 }
 

@@ -25,6 +25,7 @@ public:
              "nacre train digits.nacre fit --epochs 10 --out digits.safetensors", [this] { return runTrain(options); });
     addTrain("eval", "measures a model with the loss and the metrics of a train block",
              "nacre eval digits.nacre fit --weights digits.safetensors", [this] { return runEval(options); });
+    addSweep();
     addTest();
     addShow();
     addInspect();
@@ -180,6 +181,25 @@ private:
         "\n--data-dir (default: the folder of FILE) --threads --json --quiet; `nacre build` makes a program that "
         "takes the same.");
   }
+  void addSweep() {
+    CLI::App *sub = command("sweep", "trains a block once for each choice of the constants that its `sweep` names",
+                            "nacre sweep digits.nacre --jobs 2 --epochs 5", [this] { return runSweep(options); });
+    addFiles(sub, false);
+    addCompile(sub, "native");
+    sub->add_option("--jobs", options.jobs, "trials that run at the same time (default: as many as processors)")
+        ->check(CLI::Range(1, 1024).description(""))
+        ->type_name("N");
+    sub->add_option("--trials", options.trials, "how many trials, instead of what the source says")
+        ->check(CLI::Range(1, 10000).description(""))
+        ->type_name("N");
+    sub->add_option("-o", options.output, "the folder of the sweep (default: MODULE.sweep)")->type_name("FOLDER");
+    sub->footer(
+        "Example: nacre sweep digits.nacre --jobs 2 --epochs 5\n"
+        "What follows FILE and is not above is for the trainer: [NAME] --epochs --steps --seed --data-dir. Each "
+        "trial has a\nfolder of its own; finished ones are not done again, so the same command goes on with a "
+        "stopped sweep, and\nremoving the folder undoes it. The table of results, best first, goes to standard "
+        "output.");
+  }
   void addTest() {
     CLI::App *sub = command("test", "runs the `test` blocks of the files", "nacre test stdlib/layers/linear.nacre",
                             [this] { return runTest(options); });
@@ -201,16 +221,19 @@ private:
     addFiles(sub, false);
     addFront(sub);
     sub->add_flag("--json", options.json, "as JSON");
+    sub->add_flag("--train", options.training, "what the train blocks need in memory, before they run");
   }
 
-  /// `nacre run`, `train` and `eval` keep their own flags before FILE and those that only it has anywhere; the rest is
-  /// for the program.
+  /// `nacre run`, `train`, `eval` and `sweep` keep their own flags before FILE and those that only it has anywhere; the
+  /// rest is for the program.
   void splitRun(std::vector<std::string> &words) {
-    static const std::set<std::string> runners{"run", "train", "eval"};
+    static const std::set<std::string> runners{"run", "train", "eval", "sweep"};
     if (words.empty() || !runners.count(words[0]))
       return;
-    static const std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics", "--real"};
+    std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics", "--real"};
     std::vector<std::string> mine{words[0]};
+    if (words[0] == "sweep")
+      own.insert(own.end(), {"--jobs", "--trials", "-o"});
     bool file = false;
     for (size_t i = 1; i < words.size(); ++i) {
       const std::string &word = words[i];

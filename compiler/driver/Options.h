@@ -25,8 +25,9 @@ struct Options {
   // fmt
   bool inPlace = false, formatCheck = false;
 
-  bool json = false;              // inspect
-  std::vector<std::string> words; // run, train, eval: for the program; explain: kinds
+  bool json = false, training = false; // inspect
+  unsigned jobs = 0, trials = 0;       // sweep; 0: as many as processors, as the source says
+  std::vector<std::string> words;      // run, train, eval: for the program; explain: kinds
 };
 
 enum ExitCode { Success = 0, Failure = 1, Usage = 2 };
@@ -42,6 +43,7 @@ int runRun(const Options &);
 int runTest(const Options &);
 int runTrain(const Options &);
 int runEval(const Options &);
+int runSweep(const Options &);
 int runInspect(const Options &);
 int runVersion();
 

@@ -4,7 +4,9 @@
 #include "driver/Trainer.h"
 #include "llvm/Support/Path.h"
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <set>
 
 using namespace llvm;
@@ -141,6 +143,9 @@ int runTrainer(const Options &options, const std::string &verb) {
   ProductOptions product{options, options.cpu.empty() ? "native" : options.cpu, true};
   if (problem = buildProgram(*program, output, product); !problem.empty())
     return fail(problem);
+  // Ctrl-C is for the trainer, which saves and says how to go on; with this command, not with the scratch program.
+  std::signal(SIGINT, SIG_IGN);
+  setenv("NACRE_TRAINER_COMMAND", ("nacre " + verb + " " + options.files[0]).c_str(), 1);
   int code = execute(output, trainerWords(verb, options), std::nullopt, problem);
   return problem.empty() ? code : fail(program->module + ": " + problem);
 }
