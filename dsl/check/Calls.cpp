@@ -206,6 +206,10 @@ Ref Walker::invoke(Instance &instance, const ast::Decl *method, const std::vecto
   if (known.state == Modular::State::Bad)
     throw Quiet();
   const std::string &methodName = method->kind == ast::DeclKind::Layer ? "forward" : method->name.text;
+  std::string key = train && own.empty() ? train->callKey(*this, instance, method, args) : "";
+  if (!key.empty())
+    if (auto known = train->calls.find(key); known != train->calls.end())
+      return known->second;
   Signature s = signatureOf(method);
   std::string shown =
       "`" + (instance.path.empty() ? instance.decl->name.text : instance.path) + "` = " + instance.decl->name.text;
@@ -224,6 +228,8 @@ Ref Walker::invoke(Instance &instance, const ast::Decl *method, const std::vecto
                     found == known.conditions.end() ? none : found->second, shown);
   if (train)
     train->noteCall(*this, instance, methodName, result);
+  if (!key.empty())
+    train->calls[key] = result;
   if (expanding() && instance.model && !instance.listed && methodName == "forward") {
     instance.listed = true;
     LayerRow row{*instance.model, instance.path, instance.decl->name.text, {}, {}, instance.span};

@@ -114,6 +114,7 @@ std::unique_ptr<TrainBlock::Function> TrainBlock::open(const std::string &name, 
   entry.span = decl->name.span;
   gradientNorm = nullptr;
   minimised.clear();
+  calls.clear();
   changed = false;
   w.step(decl->name.span);
   auto argument = [&](const std::string &field, Element element, Axes axes) {
@@ -583,6 +584,35 @@ static std::string placeText(Span span) {
   Position p = span.file->position(span.begin);
   return std::filesystem::path(span.file->path()).filename().string() + ":" + std::to_string(p.line) + ":" +
          std::to_string(p.column);
+}
+
+std::string TrainBlock::callKey(Walker &w, const Instance &instance, const ast::Decl *method,
+                                const std::vector<Argument> &args) const {
+  bool repeats = (w.phase == TrainPhase::Loss || w.phase == TrainPhase::Metrics) && w.frame == w.top && !w.dry &&
+                 !w.inEquation && w.loopCounters.empty() && w.factStack.size() == 1 && w.emit.body == &w.entry->body &&
+                 instance.model != metrics->number;
+  if (!repeats)
+    return "";
+  std::string key = std::to_string(reinterpret_cast<uintptr_t>(&instance)) + " " + method->name.text;
+  std::function<bool(Ref)> add = [&](Ref value) {
+    if (value->kind == Entity::Kind::Record) {
+      key += "(";
+      bool all = std::all_of(value->items.begin(), value->items.end(), add);
+      key += ")";
+      return all;
+    }
+    if (isTensor(value) && !value->value)
+      return false;
+    bool whole = isInteger(value) || value->kind == Entity::Kind::Boolean;
+    key += isTensor(value) ? " %" + std::to_string(*value->value) : " " + describe(value);
+    return isTensor(value) || whole;
+  };
+  for (const Argument &a : args) {
+    key += " " + a.name + ":";
+    if (!add(a.value))
+      return "";
+  }
+  return key;
 }
 
 /// Called for each layer that a function of this block calls.

@@ -23,6 +23,10 @@ public:
   /// `minimise(e, model)` and `update(model, gradients)` of a step.
   void minimise(Walker &, Ref loss, Ref model, Span);
   void update(Walker &, Ref model, Ref gradients, Span);
+  /// What a call of a layer in the text of `loss` or `metrics` is known by, where calling it again means the same
+  /// value.
+  std::string callKey(Walker &, const Instance &, const ast::Decl *method, const std::vector<Argument> &) const;
+  std::map<std::string, Ref> calls; // of the function being made
   /// A layer has been called: see Train::probe.
   void noteCall(Walker &, const Instance &, const std::string &method, Ref value);
 
