@@ -1,0 +1,59 @@
+"""The scenes of digits.test: trainer.py SCENE ARGUMENTS, in the folder of the test."""
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy
+
+
+def content(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def images(data):
+    table = numpy.loadtxt(gzip.open(os.path.join(data, "digits.csv.gz")), delimiter=",")[:256]
+    numpy.save("images.npy", (table[:, :64] / 16).astype("float32"))
+    numpy.save("labels.npy", table[:, 64].astype("int32"))
+
+
+def accuracy(trained, evaluated):
+    """Training, `eval` and `run` agree, and a short run has learnt something."""
+    with open(trained) as f:
+        last = json.load(f)
+    with open(evaluated) as f:
+        result = json.load(f)
+    guess = numpy.load("result.npy").argmax(axis=1)
+    assert (guess == numpy.load("labels.npy")).mean() > 0.85
+    for name in "validate.loss", "validate.accuracy", "validate.confusion":
+        assert result[name] == last[name], name
+    matrix = numpy.array(result["validate.confusion"])
+    assert abs(result["accuracy"] - numpy.trace(matrix) / matrix.sum()) < 1e-12
+    assert abs(result["validate.accuracy"] - result["accuracy"]) < 1e-6 and result["accuracy"] > 0.85
+
+
+def interrupted(data):
+    """Ctrl-C at several moments; the resumed run ends with the weights of the undisturbed one."""
+    words = ["./digits", "train", "fit", "--data-dir", data, "--out", "part.safetensors", "--epochs", "40", "--quiet"]
+    subprocess.run(["./digits", "train", "fit", "--data-dir", data, "--out", "whole.safetensors", "--epochs", "40", "--quiet"],
+                   check=True, stdout=subprocess.DEVNULL)
+    stopped = 0
+    for delay in 0.03, 0.06, 0.1, 0.15:
+        resume = ["--resume", "part.train"] if os.path.exists("part.train") else []
+        process = subprocess.Popen(words + resume, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        text = process.communicate()[1]
+        assert process.returncode in (0, 130, -signal.SIGINT), text
+        stopped += process.returncode == 130
+    if not os.path.exists("part.safetensors") or os.path.exists("part.train"):
+        resume = ["--resume", "part.train"] if os.path.exists("part.train") else []
+        subprocess.run(words + resume, check=True, stdout=subprocess.DEVNULL)
+    assert content("part.safetensors") == content("whole.safetensors")
+
+
+globals()[sys.argv[1]](*sys.argv[2:])
