@@ -32,6 +32,13 @@ public:
       for (const DimensionName &dimension : *parts.dimensions)
         sizeValues.define(dimension.atom, addArgument(builder.getIndexType(), "nacre.dimension",
                                                       builder.getStringAttr(dimension.name)));
+    if (const Value *unknown = notImported(*parts.body)) {
+      auto error = mlir::emitError(unknown->location ? importLocation(unknown->location, context) : location)
+                   << nameOfKind(unknown->kind) << " is not supported yet";
+      error.getUnderlyingDiagnostic()->getMetadata().push_back(
+          mlir::DiagnosticArgument(builder.getStringAttr("not-supported")));
+      return llvm::failure();
+    }
     addWeights(*parts.body);
     for (auto [number, type] : llvm::enumerate(parts.arguments))
       arguments.push_back(addTensor(type, "nacre.argument", builder.getI64IntegerAttr(number)));
@@ -69,6 +76,31 @@ public:
   }
 
 private:
+  static llvm::StringRef nameOfKind(Value::Kind kind) {
+    switch (kind) {
+    case Value::Kind::Loop:
+      return "a loop that is not written out";
+    case Value::Kind::Custom:
+      return "a function with a derivative of its own";
+    case Value::Kind::Permutation:
+      return "sorting";
+    case Value::Kind::CumulativeSum:
+      return "a running sum";
+    default:
+      return "";
+    }
+  }
+  /// The first value of a kind that is named above: the front end checks it, and nothing lowers it yet.
+  static const Value *notImported(const Body &body) {
+    for (const Value &value : body.values) {
+      if (!nameOfKind(value.kind).empty())
+        return &value;
+      if (const Value *inside = value.inner ? notImported(*value.inner) : nullptr)
+        return inside;
+    }
+    return nullptr;
+  }
+
   /// The results from `first` on are new contents of weights.
   void markStores(unsigned first) {
     std::set<std::pair<uint32_t, uint32_t>> written;
