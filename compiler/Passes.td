@@ -59,6 +59,10 @@ def EmitEntries : Pass<"nacre-emit-entries", "::mlir::ModuleOp"> {
   let description = "Their names and types are in lower/README.md. All other functions become internal.";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
 }
+def CallForeign : Pass<"nacre-call-foreign", "::mlir::ModuleOp"> {
+  let summary = "calls of C functions: arrays of pointers and extents on the stack";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
 def ResolveReshapes : Pass<"nacre-resolve-reshapes", "::mlir::func::FuncOp"> {
   let summary = "reshapes of dense buffers become descriptors with other sizes";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];

@@ -238,6 +238,12 @@ private:
         return ReshapeOp::create(builder, place, type, operands[0], space.sizes, map);
       return ConcatOp::create(builder, place, type, operands, space.sizes, map, builder.getI64IntegerAttr(value.axis));
     }
+    case Value::Kind::Extern: {
+      auto list = extents(value.type, space);
+      auto map = mlir::AffineMapAttr::get(mlir::AffineMap::get(0, space.sizes.size(), list, &context));
+      return ExternOp::create(builder, place, tensorOf(value.type.element, list), builder.getStringAttr(value.name),
+                              operands, space.sizes, map);
+    }
     case Value::Kind::Keep:
       return keep(value, operands, place);
     case Value::Kind::Gradient:
@@ -248,7 +254,6 @@ private:
       return equations->scatter(value, operands[0], values, place);
     case Value::Kind::Result:
     case Value::Kind::Custom:
-    case Value::Kind::Extern:
     case Value::Kind::Permutation:
     case Value::Kind::CumulativeSum:
     case Value::Kind::Loop:

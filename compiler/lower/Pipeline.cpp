@@ -51,6 +51,7 @@ void registerLowering(DialectRegistry &registry) {
       .insert<NacreDialect, affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect,
               cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect, linalg::LinalgDialect, math::MathDialect,
               memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect, ub::UBDialect, vector::VectorDialect>();
+  registerForeignCalls(registry);
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(registry);
   linalg::registerBufferizableOpInterfaceExternalModels(registry);
@@ -134,6 +135,7 @@ struct PlainPlacesOfGlobals : PassWrapper<PlainPlacesOfGlobals, OperationPass<Mo
 
 void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createEmitEntries());
+  manager.addPass(createCallForeign());
   manager.addNestedPass<func::FuncOp>(createResolveReshapes());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());

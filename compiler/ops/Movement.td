@@ -2,6 +2,7 @@
 #ifndef NACRE_MOVEMENT
 #define NACRE_MOVEMENT
 include "dialect/Op.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
 
 def Nacre_ScatterOp : Nacre_TensorOp<"scatter", [
     AttrSizedOperandSegments, SingleBlock, IndexSpace, DeclareOpInterfaceMethods<KnowsExtents>]> {
@@ -56,11 +57,11 @@ def Nacre_CumulativeSumOp : Nacre_Op<"cumulative_sum", [Pure, AllTypesMatch<["op
   let assemblyFormat = "$operand `axis` $axis (`reverse` $reverse^)? attr-dict `:` type($operand)";
 }
 
-def Nacre_ExternOp : Nacre_Op<"extern", [AttrSizedOperandSegments, HasExtents]> {
+def Nacre_ExternOp : Nacre_TensorOp<"extern", [AttrSizedOperandSegments, HasExtents]> {
   let summary = "a C function: dense row-major inputs, dense result";
   let description = [{
     Called as `void symbol(const void *const *inputs, const int64_t *const *extents, void *result)`: `extents[i]` are the extents of input i;
-    after the inputs, those of the result.
+    after the inputs, those of the result. A bool is one byte. The same inputs give the same result.
   }];
   let arguments = (ins StrAttr:$symbol, Variadic<Nacre_Tensor>:$inputs, Variadic<Index>:$sizes, AffineMapAttr:$extents);
   let results = (outs Nacre_Tensor:$result);
@@ -70,6 +71,17 @@ def Nacre_ExternOp : Nacre_Op<"extern", [AttrSizedOperandSegments, HasExtents]> 
   let extraClassDeclaration = [{
     ::mlir::AffineMap extentsMap() { return getExtents(); }
     ::mlir::ValueRange extentsSymbols() { return getSizes(); }
+  }];
+}
+
+def Nacre_CallExternOp : Nacre_Op<"call_extern", [
+    DestinationStyleOpInterface, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "`nacre.extern` from linalg on: written into a tensor, later a buffer, that is given";
+  let arguments = (ins StrAttr:$symbol, Variadic<AnyShaped>:$inputs, AnyShaped:$init);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = "$symbol `(` $inputs `)` `into` $init attr-dict `:` functional-type(operands, results)";
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitMutable(); }
   }];
 }
 #endif
