@@ -133,7 +133,8 @@ int nacre_command_parse(int argc, char **argv, const nacre_module_info *module, 
     return usage(command, "--epochs and --steps exclude each other");
   if (!command->train && module->train_count == 1)
     command->train = module->trains[0]; /* there is no choice */
-  if (!command->train && !command->help && (command->evaluation || command->out || command->resume || command->weights))
+  if (!command->train && !command->help &&
+      (command->evaluation || command->out || command->resume || command->weights || command->report))
     return usage(command, "which train block? %s has %d", module->name, module->train_count);
   return 0;
 }

@@ -2,6 +2,7 @@
    `load` accepts. Tensors of a checkpoint: model/NAME/PATH for each tensor that the block writes, run/position (the
    whole numbers of nacre_position), run/best, run/sums, run/identity, history/names, history/values. */
 #include "train.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,11 @@ static int read_history(nacre_trainer *t, const nacre_safetensors *file, const c
     memcpy(history.values, values->data, values->bytes);
   nacre_history_release(&t->history);
   t->history = history;
+  for (size_t i = 0; i < history.columns && good && history.rows;
+       ++i) { /* a finished run has its last values to tell */
+    double value = history.values[(history.rows - 1) * history.columns + i];
+    good = isnan(value) || nacre_measures_set_number(&t->now, history.names[i], value);
+  }
   return good ? NACRE_OK : unfit(path, "its history is damaged");
 }
 

@@ -17,6 +17,7 @@ static const nacre_train_info *train_named(const nacre_module_info *module, cons
 typedef struct session {
   const nacre_command *command;
   nacre_trainer **trainers;
+  bool logged; /* a block has written to the log */
 } session;
 
 static int32_t position_of(const nacre_module_info *module, const nacre_train_info *train) {
@@ -62,6 +63,9 @@ static int find_before(session *s, const nacre_train_info *train, int depth, nac
   if (!*place)
     status = run_block(s, other, depth + 1);
   *before = *place;
+  if (status == NACRE_OK && !*before)
+    status = nacre_fail(NACRE_ERROR_ARGUMENT, "train %s: `after: %s` is a cross-validation, which leaves no weights",
+                        train->name, other->name);
   return status;
 }
 
@@ -79,6 +83,8 @@ static int run_block(session *s, const nacre_train_info *train, int depth) {
     status = find_before(s, train, depth, &before, &file);
   if (file)
     command.weights = file;
+  command.append = s->logged;
+  s->logged |= command.log != NULL;
   if (status == NACRE_OK)
     status = settings.folds ? nacre_run_folds(&command, train, before) : nacre_run(&command, train, before, place);
   free(file);
@@ -87,7 +93,7 @@ static int run_block(session *s, const nacre_train_info *train, int depth) {
 
 static int run_train(const nacre_command *command) {
   const nacre_module_info *module = command->module;
-  session s = {command, calloc((size_t)module->train_count + 1, sizeof *s.trainers)};
+  session s = {command, calloc((size_t)module->train_count + 1, sizeof *s.trainers), false};
   if (!s.trainers)
     return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
   nacre_catch_interrupts();

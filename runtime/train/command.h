@@ -12,6 +12,7 @@ typedef struct nacre_command {
   uint64_t seed;
   int threads;
   bool evaluation, seeded, fresh, quiet, json, help;
+  bool append; /* to the log: an earlier block of this process has written to it */
 } nacre_command;
 /* arguments.c: 0, or -1 after a message on standard error. */
 int nacre_command_parse(int argc, char **argv, const nacre_module_info *module, nacre_command *command);

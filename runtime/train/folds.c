@@ -81,7 +81,7 @@ int nacre_run_folds(const nacre_command *command, const nacre_train_info *train,
   if (status == NACRE_OK && command->resume)
     status = nacre_fail(NACRE_ERROR_UNSUPPORTED, "train %s: a cross-validation cannot be resumed", train->name);
   if (status == NACRE_OK)
-    status = nacre_log_open(&log, command->log, false);
+    status = nacre_log_open(&log, command->log, command->append);
   for (int fold = 0; fold < settings.folds && status == NACRE_OK; ++fold)
     status = run_fold(command, train, before, fold, (int)settings.folds, &log, &results);
   if (status == NACRE_OK)

@@ -8,8 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Without `checkpoint: every`, a run keeps a checkpoint of its own, at most this often, and removes it at the end. */
-static const double own_checkpoint_seconds = 10;
+/* Without `checkpoint: every`, a run keeps a checkpoint of its own and removes it at the end. It is written at most
+   this often, and seldom enough to cost no more than a twentieth of the time. */
+static const double own_checkpoint_seconds = 10, own_checkpoint_share = 20;
 
 static volatile sig_atomic_t interrupted;
 
@@ -88,20 +89,30 @@ static bool gives_up(const nacre_trainer *t) {
 
 /* ---- the loop -----------------------------------------------------------------------------------------------------
  */
-static int save_checkpoint(const nacre_trainer *t, const nacre_run_files *files, double *saved) {
-  if (!files->checkpoint)
-    return NACRE_OK;
-  bool due =
-      files->named_checkpoint ? t->at.closed % t->settings.every == 0 : seconds() - *saved > own_checkpoint_seconds;
-  if (!due)
-    return NACRE_OK;
+typedef struct checkpoints {
+  double last, cost; /* when the last one was done, and how long it took: seconds */
+} checkpoints;
+
+static int save_checkpoint(const nacre_trainer *t, const nacre_run_files *files, checkpoints *saved) {
+  double now = seconds();
   int status = nacre_checkpoint_write(t, files->checkpoint);
-  *saved = seconds();
+  *saved = (checkpoints){seconds(), seconds() - now};
   return status;
 }
 
+static bool own_is_due(const nacre_run_files *files, const checkpoints *saved) {
+  if (!files->checkpoint || files->named_checkpoint)
+    return false;
+  double passed = seconds() - saved->last;
+  return passed > own_checkpoint_seconds && passed > own_checkpoint_share * saved->cost;
+}
+
+static bool named_is_due(const nacre_trainer *t, const nacre_run_files *files) {
+  return files->checkpoint && files->named_checkpoint && t->at.closed % t->settings.every == 0;
+}
+
 static int end_epoch(nacre_trainer *t, const nacre_run_files *files, nacre_progress *progress, nacre_log *log,
-                     double *saved) {
+                     checkpoints *saved) {
   int status = nacre_trainer_close_epoch(t);
   if (status == NACRE_OK) {
     nacre_progress_epoch(progress, t);
@@ -111,14 +122,14 @@ static int end_epoch(nacre_trainer *t, const nacre_run_files *files, nacre_progr
     status = keep_best(t, files);
   if (status == NACRE_OK)
     status = watch_for_stop(t);
-  if (status == NACRE_OK)
+  if (status == NACRE_OK && (named_is_due(t, files) || own_is_due(files, saved)))
     status = save_checkpoint(t, files, saved);
   return status;
 }
 
 int nacre_run_loop(nacre_trainer *t, const nacre_run_files *files, nacre_progress *progress, nacre_log *log,
                    const char **reason) {
-  double saved = seconds();
+  checkpoints saved = {seconds(), 0};
   int status = NACRE_OK;
   *reason = "finished";
   while (status == NACRE_OK) {
@@ -137,6 +148,8 @@ int nacre_run_loop(nacre_trainer *t, const nacre_run_files *files, nacre_progres
     status = nacre_trainer_iterate(t);
     if (status == NACRE_OK)
       nacre_progress_step(progress, t);
+    if (status == NACRE_OK && !nacre_trainer_epoch_over(t) && own_is_due(files, &saved))
+      status = save_checkpoint(t, files, &saved);
   }
   if (status == NACRE_OK && t->at.done > 0 && t->at.closed <= t->at.epoch) /* `steps` ended within an epoch */
     status = end_epoch(t, files, progress, log, &saved);
@@ -248,7 +261,7 @@ static int run_with(const nacre_command *command, nacre_trainer *t, const nacre_
   nacre_progress progress;
   nacre_log log;
   const char *reason;
-  int status = nacre_log_open(&log, command->log, t->at.iteration > 0);
+  int status = nacre_log_open(&log, command->log, command->append || t->at.iteration > 0);
   if (status != NACRE_OK)
     return status;
   nacre_progress_begin(&progress, t, t->info->name, command->quiet);
