@@ -27,7 +27,7 @@ typedef struct nacre_trainer_options {
   int seeded;
   int64_t epochs, steps; /* how long the run is */
   const char *data;      /* the folder that paths of data start from */
-  const char *weights;   /* safetensors to start from; MODEL=FILE where there are several models */
+  const char *weights;   /* safetensors to start from; lines of MODEL=FILE where there are several models */
   const char *resume;    /* a checkpoint to go on from */
 } nacre_trainer_options;
 #endif

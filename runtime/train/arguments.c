@@ -23,7 +23,7 @@ static const flag flags[] = {
     {"--out", "FILE", TEXT, true, false, PLACE(out),
      "where the weights go (default: that of `checkpoint: best`, else NAME.safetensors)"},
     {"--weights", "FILE", TEXT, true, true, PLACE(weights),
-     "safetensors to start from; MODEL=FILE where there are several models"},
+     "safetensors to start from; MODEL=FILE, once per model, where there are several"},
     {"--resume", "FILE", TEXT, true, false, PLACE(resume),
      "go on from a checkpoint: the run ends as if it had never stopped"},
     {"--fresh", NULL, SWITCH, true, false, PLACE(fresh), "draw all weights, also those of a model that loads a file"},
@@ -59,6 +59,14 @@ static int set_flag(nacre_command *command, const flag *f, const char *value) {
   if (f->form == TEXT) {
     if (!*value)
       return usage(command, "%s needs a %s", f->name, strcmp(f->value, "DIR") == 0 ? "folder" : "file");
+    if (f->place == PLACE(weights) && command->weights) { /* one line per file */
+      char *both = NULL;
+      if (asprintf(&both, "%s\n%s", command->weights, value) < 0)
+        return usage(command, "out of memory");
+      free(command->joined);
+      command->weights = command->joined = both;
+      return 0;
+    }
     *(const char **)place = value;
     return 0;
   }

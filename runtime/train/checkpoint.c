@@ -252,18 +252,21 @@ int nacre_weights_write(const nacre_trainer *t, int32_t model, const char *path)
   return status;
 }
 
+char *nacre_weights_path(const char *path, const char *model) {
+  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+  size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+  char *own = NULL;
+  return asprintf(&own, "%.*s.%s%s", (int)stem, path, model, path + stem) < 0 ? NULL : own;
+}
+
 int nacre_weights_write_all(const nacre_trainer *t, const char *path) {
   int32_t count = t->info->trained_count;
   if (count <= 1)
     return nacre_weights_write(t, 0, path);
-  const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-  size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
   int status = NACRE_OK;
   for (int32_t i = 0; i < count && status == NACRE_OK; ++i) {
-    char *own = NULL;
-    if (asprintf(&own, "%.*s.%s%s", (int)stem, path, t->models[t->info->models[i]]->info->name, path + stem) < 0)
-      return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
-    status = nacre_weights_write(t, i, own);
+    char *own = nacre_weights_path(path, t->models[t->info->models[i]]->info->name);
+    status = own ? nacre_weights_write(t, i, own) : nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
     free(own);
   }
   return status;

@@ -27,19 +27,28 @@ static int32_t position_of(const nacre_module_info *module, const nacre_train_in
   return i;
 }
 
-/* A file that the block of `after` has left: its weights, if it has been run before. The caller frees it. */
-static char *left_file(const nacre_train_info *train) {
+/* The weights that a block has left in an earlier run, as --weights takes them; null: not all of them are there. The
+   caller frees it. */
+static char *left_files(const nacre_module_info *module, const nacre_train_info *train) {
   nacre_settings settings;
+  nacre_text lines = {0};
+  bool good = nacre_settings_read(train, &settings) == NACRE_OK && train->trained_count > 0;
   char *path = NULL;
-  if (nacre_settings_read(train, &settings) != NACRE_OK || train->trained_count != 1)
-    return NULL;
-  if (settings.best_path)
+  if (good && settings.best_path)
     path = strdup(settings.best_path);
-  else if (asprintf(&path, "%s.safetensors", train->name) < 0)
+  else if (good && asprintf(&path, "%s.safetensors", train->name) < 0)
     path = NULL;
-  if (path && access(path, F_OK) == 0)
-    return path;
+  for (int32_t i = 0; path && good && i < train->trained_count; ++i) {
+    const char *model = module->models[train->models[i]]->name;
+    char *own = train->trained_count == 1 ? strdup(path) : nacre_weights_path(path, model);
+    good = own && access(own, F_OK) == 0;
+    nacre_text_add(&lines, "%s%s=%s", i ? "\n" : "", model, own ? own : "");
+    free(own);
+  }
   free(path);
+  if (good && lines.data && !lines.failed)
+    return lines.data;
+  free(lines.data);
   return NULL;
 }
 
@@ -55,7 +64,7 @@ static int find_before(session *s, const nacre_train_info *train, int depth, nac
   if (!other || other == train || depth > s->command->module->train_count)
     return nacre_fail(NACRE_ERROR_ARGUMENT, "train %s: `after: %s` leads nowhere", train->name, settings.after);
   nacre_trainer **place = &s->trainers[position_of(s->command->module, other)];
-  if (!*place && s->command->train && (*file = left_file(other))) {
+  if (!*place && s->command->train && (*file = left_files(s->command->module, other))) {
     if (!s->command->quiet)
       fprintf(stderr, "%s starts from %s, which %s left\n", train->name, *file, other->name);
     return NACRE_OK;
@@ -112,7 +121,7 @@ static int run_eval(const nacre_command *command) {
   int status = nacre_settings_read(command->train, &settings);
   if (status != NACRE_OK)
     return status;
-  char *left = command->weights ? NULL : left_file(command->train);
+  char *left = command->weights ? NULL : left_files(command->module, command->train);
   nacre_trainer_options options = {.seed = command->seed,
                                    .seeded = command->seeded,
                                    .data = command->data,
@@ -152,8 +161,10 @@ static int run_eval(const nacre_command *command) {
 
 int nacre_train_command(int argc, char **argv, const nacre_module_info *module) {
   nacre_command command;
-  if (nacre_command_parse(argc, argv, module, &command) != 0)
+  if (nacre_command_parse(argc, argv, module, &command) != 0) {
+    free(command.joined);
     return USAGE;
+  }
   int status = NACRE_OK;
   if (command.help) {
     nacre_command_help(&command);
@@ -163,6 +174,7 @@ int nacre_train_command(int argc, char **argv, const nacre_module_info *module) 
   }
   if (status != NACRE_OK && status != NACRE_INTERRUPTED)
     fprintf(stderr, "error: %s\n", nacre_last_error());
+  free(command.joined);
   if (fflush(stdout) != 0 || ferror(stdout)) {
     fprintf(stderr, "error: cannot write to standard output\n");
     return FAILED;

@@ -8,6 +8,7 @@ typedef struct nacre_command {
   const nacre_module_info *module;
   const nacre_train_info *train; /* null: all blocks, in the order of the source */
   const char *out, *weights, *resume, *log, *report, *data;
+  char *joined; /* owns `weights` if it was given several times */
   int64_t epochs, steps;
   uint64_t seed;
   int threads;

@@ -24,21 +24,33 @@ int nacre_model_restart(struct nacre_model *model, uint64_t seed) {
   return status;
 }
 
-/* What `weights` of the options says about a model: MODEL=FILE, or FILE where it is the only one. */
-static const char *named_file(const nacre_trainer *t, const nacre_trainer_setup *setup, const nacre_model_info *model,
-                              int32_t position) {
-  const char *word = setup->options ? setup->options->weights : NULL;
-  if (!word || !*word)
-    return NULL;
-  size_t length = strlen(model->name);
-  if (strncmp(word, model->name, length) == 0 && word[length] == '=')
-    return word + length + 1;
-  for (int32_t i = 0; i < t->info->model_count; ++i) { /* it names another one */
-    const char *other = t->module->models[t->info->models[i]]->name;
-    if (strncmp(word, other, strlen(other)) == 0 && word[strlen(other)] == '=')
-      return NULL;
+/* Is this line MODEL=FILE for that model? Its file, or null. */
+static const char *file_in(const char *line, const char *model) {
+  size_t length = strlen(model);
+  return strncmp(line, model, length) == 0 && line[length] == '=' ? line + length + 1 : NULL;
+}
+
+/* What `weights` of the options says about a model: lines of MODEL=FILE, or of FILE, which is for the first model.
+   `*file` is malloc'ed, or null. */
+static int named_file(const nacre_trainer *t, const nacre_trainer_setup *setup, const nacre_model_info *model,
+                      int32_t position, char **file) {
+  *file = NULL;
+  for (const char *line = setup->options ? setup->options->weights : NULL; line && *line;) {
+    size_t length = strcspn(line, "\n");
+    const char *found = file_in(line, model->name);
+    bool others = false;
+    for (int32_t i = 0; i < t->info->model_count; ++i)
+      others |= file_in(line, t->module->models[t->info->models[i]]->name) != NULL;
+    if (!found && !others && position == 0)
+      found = line;
+    if (found) {
+      free(*file);
+      if (!(*file = strndup(found, length - (size_t)(found - line))))
+        return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
+    }
+    line += length + (line[length] == '\n');
   }
-  return position == 0 ? word : NULL;
+  return NACRE_OK;
 }
 
 static bool ends_with(const char *text, const char *tail) {
@@ -56,7 +68,10 @@ static bool makes_own_file(const nacre_trainer *t, const nacre_trainer_setup *se
 static int open_model(nacre_trainer *t, const nacre_trainer_setup *setup, int32_t number, int32_t position) {
   const nacre_model_info *info = t->module->models[number];
   bool state = number == t->info->optimizer || number == t->info->metrics;
-  const char *file = state ? NULL : named_file(t, setup, info, position);
+  char *file = NULL;
+  int status = state ? NACRE_OK : named_file(t, setup, info, position, &file);
+  if (status != NACRE_OK)
+    return status;
   bool stored = !state && !setup->fresh && *info->file && !makes_own_file(t, setup, info);
   if (setup->evaluation && !state && *info->file)
     stored = true;
@@ -67,6 +82,7 @@ static int open_model(nacre_trainer *t, const nacre_trainer_setup *setup, int32_
   if (setup->fresh && !file)
     options.initialise = true;
   t->models[number] = nacre_model_open_with(info, &options);
+  free(file);
   return t->models[number] ? NACRE_OK : NACRE_ERROR_WEIGHTS;
 }
 

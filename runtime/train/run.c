@@ -212,6 +212,38 @@ static void say_how_to_resume(nacre_progress *progress, const nacre_command *com
 
 /* ---- one run ------------------------------------------------------------------------------------------------------
  */
+/* The last values; where the weights are those of the best epoch, also that epoch's. */
+static void print_results(const nacre_trainer *t, const nacre_command *command, const char *weights, bool best) {
+  size_t row = 0;
+  while (best && row + 1 < t->history.rows &&
+         nacre_history_value(&t->history, row, "epoch") != (double)t->at.best_epoch)
+    ++row;
+  if (!command->json) {
+    nacre_measures_print(stdout, &t->now, "");
+    for (size_t i = 0; best && i < t->history.columns; ++i)
+      printf("best.%-11s %.6g\n", t->history.names[i], t->history.values[row * t->history.columns + i]);
+    return;
+  }
+  nacre_text line = {0};
+  nacre_text_add(&line, "{\"train\": ");
+  nacre_text_add_json(&line, t->info->name);
+  nacre_text_add(&line, ", \"weights\": ");
+  nacre_text_add_json(&line, weights);
+  nacre_measures_json(&line, &t->now);
+  if (best) {
+    nacre_measures of_best = {0};
+    for (size_t i = 0; i < t->history.columns; ++i)
+      nacre_measures_set_number(&of_best, t->history.names[i], t->history.values[row * t->history.columns + i]);
+    nacre_text_add(&line, ", \"best\": {\"weights\": ");
+    nacre_text_add_json(&line, weights);
+    nacre_measures_json(&line, &of_best);
+    nacre_text_add(&line, "}");
+    nacre_measures_release(&of_best);
+  }
+  printf("%s}\n", line.data && !line.failed ? line.data : "{\"error\": \"out of memory\"");
+  free(line.data);
+}
+
 static int finish(nacre_trainer *t, const nacre_command *command, const nacre_run_files *files,
                   nacre_progress *progress, nacre_log *log, const char *reason) {
   int status = NACRE_OK;
@@ -230,18 +262,7 @@ static int finish(nacre_trainer *t, const nacre_command *command, const nacre_ru
     nacre_progress_say(progress, "%s: %s after epoch %lld", t->info->name, reason, (long long)t->at.epoch + 1);
   nacre_progress_say(progress, "%s: wrote %s%s and %s", t->info->name, files->weights, best ? " (the best epoch)" : "",
                      files->report);
-  if (command->json) {
-    nacre_text line = {0};
-    nacre_text_add(&line, "{\"train\": ");
-    nacre_text_add_json(&line, t->info->name);
-    nacre_text_add(&line, ", \"weights\": ");
-    nacre_text_add_json(&line, files->weights);
-    nacre_measures_json(&line, &t->now);
-    printf("%s}\n", line.data && !line.failed ? line.data : "{\"error\": \"out of memory\"");
-    free(line.data);
-  } else {
-    nacre_measures_print(stdout, &t->now, "");
-  }
+  print_results(t, command, files->weights, best);
   return NACRE_OK;
 }
 

@@ -182,6 +182,7 @@ int nacre_checkpoint_read(nacre_trainer *trainer, const char *path);
 int nacre_checkpoint_seed(const char *path, uint64_t *seed); /* of the run that wrote it */
 /* The weights of trained model number `model` (from 0) alone. */
 int nacre_weights_write(const nacre_trainer *trainer, int32_t model, const char *path);
+char *nacre_weights_path(const char *path, const char *model);               /* malloc'ed: STEM.MODEL.safetensors */
 int nacre_weights_write_all(const nacre_trainer *trainer, const char *path); /* STEM.MODEL.safetensors if several */
 
 #endif
