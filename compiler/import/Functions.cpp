@@ -80,8 +80,6 @@ private:
     switch (kind) {
     case Value::Kind::Loop:
       return "a loop that is not written out";
-    case Value::Kind::Custom:
-      return "a function with a derivative of its own";
     case Value::Kind::Permutation:
       return "sorting";
     case Value::Kind::CumulativeSum:
@@ -95,8 +93,9 @@ private:
     for (const Value &value : body.values) {
       if (!nameOfKind(value.kind).empty())
         return &value;
-      if (const Value *inside = value.inner ? notImported(*value.inner) : nullptr)
-        return inside;
+      for (const Body *inner : {value.inner.get(), value.backward.get()})
+        if (const Value *inside = inner ? notImported(*inner) : nullptr)
+          return inside;
     }
     return nullptr;
   }
@@ -252,8 +251,10 @@ private:
       return StopGradientOp::create(builder, place, operands[0]);
     case Value::Kind::Scatter:
       return equations->scatter(value, operands[0], values, place);
-    case Value::Kind::Result:
+    case Value::Kind::Result: // the first one stands for the op
+      return operands[0].getDefiningOp()->getResult(value.number);
     case Value::Kind::Custom:
+      return custom(value, operands, place);
     case Value::Kind::Permutation:
     case Value::Kind::CumulativeSum:
     case Value::Kind::Loop:
@@ -297,6 +298,36 @@ private:
                              promises.empty() ? mlir::ArrayAttr() : builder.getStrArrayAttr(promises));
     op.getBody().push_back(block);
     return op.getResult();
+  }
+
+  /// The first result.
+  mlir::Value custom(const Value &value, llvm::ArrayRef<mlir::Value> operands, mlir::Location place) {
+    llvm::SmallVector<mlir::Type> inputs, results;
+    for (mlir::Value operand : operands)
+      inputs.push_back(operand.getType());
+    auto region = [&](const Body &body, llvm::ArrayRef<mlir::Type> types) {
+      mlir::Block *block = new mlir::Block;
+      mlir::OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToEnd(block);
+      std::vector<mlir::Value> arguments;
+      for (mlir::Type type : types)
+        arguments.push_back(block->addArgument(type, place));
+      std::vector<mlir::Value> values = importBody(body, arguments);
+      llvm::SmallVector<mlir::Value> returned;
+      for (ValueId result : body.results)
+        returned.push_back(values[result]);
+      ReturnOp::create(builder, place, returned);
+      return block;
+    };
+    mlir::Block *body = region(*value.inner, inputs);
+    llvm::append_range(results, body->getTerminator()->getOperandTypes());
+    for (int twice = 0; twice < 2; ++twice) // the results and their cotangents
+      llvm::append_range(inputs, results);
+    mlir::Block *backward = region(*value.backward, inputs);
+    auto op = CustomOp::create(builder, place, results, builder.getStringAttr(value.name), operands);
+    op.getBody().push_back(body);
+    op.getBackward().push_back(backward);
+    return op.getResult(0);
   }
 
   const Program &program;

@@ -24,7 +24,8 @@ def Nacre_StopGradientOp : Nacre_Op<"stop_gradient", [
   let assemblyFormat = "$operand attr-dict `:` type($operand)";
 }
 
-def Nacre_CustomOp : Nacre_Op<"custom", [Pure]> {
+def Nacre_CustomOp : Nacre_Op<"custom", [
+    Pure, DeclareOpInterfaceMethods<Differentiable>, DeclareOpInterfaceMethods<KnowsExtents>]> {
   let summary = "a call of a function whose derivative the source gives";
   let description = [{
     `body` has the operands as block arguments and yields the results. `backward` has the operands, the results and the
@@ -36,6 +37,7 @@ def Nacre_CustomOp : Nacre_Op<"custom", [Pure]> {
   let assemblyFormat = [{
     $name `(` ($inputs^ `:` type($inputs))? `)` $body `backward` $backward attr-dict `:` type($results)
   }];
+  let hasVerifier = 1;
 }
 
 def Nacre_ReturnOp : Nacre_Op<"return", [Pure, Terminator, ReturnLike, ParentOneOf<["CustomOp"]>]> {
