@@ -3,7 +3,7 @@
 BUILD  := build
 PYTHON := $(BUILD)/venv/bin/python
 
-.PHONY: build demo test bench format lint install clean
+.PHONY: build demo examples test bench format lint install clean
 
 build: install
 	@test -f $(BUILD)/build.ninja || cmake --preset release
@@ -11,6 +11,9 @@ build: install
 
 demo: build
 	@$(PYTHON) examples/02_digits/demo.py --build $(BUILD)
+
+examples: build
+	@$(PYTHON) examples/run.py --build $(BUILD)
 
 test: build
 	@$(PYTHON) test/run.py --build $(BUILD)

@@ -1,4 +1,4 @@
-"""Runs a built digit program on the 360 held-back images and compares it with the oracle that trained the weights.
+"""Runs a built digit program on the 360 held-back images and compares it with the oracle, PyTorch with the same weights.
 
     python check.py PROGRAM NETWORK        NETWORK: mlp or lenet
 

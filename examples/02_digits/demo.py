@@ -1,6 +1,7 @@
-"""`make demo`: two model files become two programs, which read real handwritten digits.
+"""`make demo`: two networks are trained from scratch and become two programs, which read real handwritten digits.
 
-Builds both networks, runs them on the 360 held-back images against the oracle, and classifies one PNG.
+Trains both networks (../03_train_digits), builds the programs, runs them with the weights just trained on the 360 held-back
+images and with the shipped ones against the oracle, and classifies one PNG.
 """
 import argparse
 import os
@@ -12,6 +13,9 @@ import numpy as np
 
 import check
 import digits
+
+sys.path.insert(0, os.path.join(digits.HERE, "..", "03_train_digits"))
+import train  # noqa: E402
 
 HERE = digits.HERE
 SHOWN = 7   # the digit whose picture is classified
@@ -27,7 +31,7 @@ def build(nacre, folder, network):
 
 
 def classify(program, network, png, folder):
-    subprocess.run([program, "classify", f"image={png}", "--weights", os.path.join(HERE, f"{network}.safetensors"),
+    subprocess.run([program, "classify", f"image={png}", "--weights", os.path.join(folder, f"{network}.safetensors"),
                     "--out", folder], check=True, stdout=subprocess.DEVNULL)
     label, prob = (np.load(os.path.join(folder, f"{name}.npy")) for name in ("label", "prob"))
     return int(label), float(prob[int(label)])
@@ -39,9 +43,13 @@ def main():
     build_folder = os.path.abspath(parser.parse_args().build)
     folder = os.path.join(build_folder, "demo")
     os.makedirs(folder, exist_ok=True)
-    programs = {network: build(os.path.join(build_folder, "bin", "nacre"), folder, network) for network in ("mlp", "lenet")}
+    nacre = os.path.join(build_folder, "bin", "nacre")
+    print("trained from scratch:", flush=True)
+    train.networks(nacre, folder, ["mlp", "lenet"])
+    print(f"  reports with curves: {os.path.relpath(folder)}/mlp.html, lenet.html\n")
+    programs = {network: build(nacre, folder, network) for network in ("mlp", "lenet")}
 
-    print("\n360 held-back images:")
+    print("\n360 held-back images, with the weights that are shipped:")
     for network, program in programs.items():
         print("  " + check.check(program, network))
 
@@ -52,7 +60,7 @@ def main():
         label, prob = classify(program, network, png, folder)
         print(f"\n{network} reads it as {label} (probability {prob:.3f})", end="")
     print(f"\n\nThe programs are in {os.path.relpath(folder)}; try one:\n  {os.path.relpath(programs['mlp'])} classify "
-          f"image={os.path.relpath(png)} --weights {os.path.relpath(os.path.join(HERE, 'mlp.safetensors'))}")
+          f"image={os.path.relpath(png)} --weights {os.path.relpath(os.path.join(folder, 'mlp.safetensors'))}")
 
 
 if __name__ == "__main__":
