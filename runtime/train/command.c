@@ -84,8 +84,10 @@ static int run_block(session *s, const nacre_train_info *train, int depth) {
   if (*place)
     return NACRE_OK;
   nacre_command command = *s->command;
-  if (depth > 0) /* what the command line says is about the block it names */
+  if (depth > 0) { /* what the command line says is about the block it names */
     command.out = command.report = command.resume = command.weights = command.log = NULL;
+    command.epochs = command.steps = 0;
+  }
   nacre_settings settings;
   int status = nacre_settings_read(train, &settings);
   if (status == NACRE_OK)
