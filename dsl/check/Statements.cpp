@@ -164,9 +164,8 @@ bool Walker::statement(const ast::Stmt *s, Scope *inner) {
 }
 
 static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
-    {"fuse", false}, {"keep", true},     {"unroll", true},     {"private", true}, {"read", true},
-    {"write", true}, {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true},
-    {"symbol", true}};
+    {"fuse", false},    {"keep", true},       {"unroll", true},  {"private", true},    {"read", true},  {"write", true},
+    {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true}, {"symbol", true}};
 
 void Walker::attributes(const ast::Stmt *s) {
   for (const ast::Attribute &a : s->attributes) {
