@@ -84,7 +84,7 @@ LogicalResult ReshapeOp::lowerToLinalg(LinalgLowering &lowering) {
   auto from = cast<RankedTensorType>(value.getType());
   Groups groups = match(extentsOf(getOperand()), from.getRank(), getExtents(), getSizes());
   bool collapse = static_cast<int64_t>(groups.from.size()) < from.getRank();
-  bool expand = static_cast<int64_t>(groups.to.size()) < to.getRank();
+  bool expand = static_cast<int64_t>(groups.to.size()) < to.getRank() || (from.getRank() == 0 && to.getRank() != 0);
   if (collapse || (from.getRank() != 0 && to.getRank() == 0))
     value = tensor::CollapseShapeOp::create(builder, getLoc(), value,
                                             to.getRank() == 0 ? SmallVector<ReassociationIndices>() : groups.from);
