@@ -184,6 +184,7 @@ void Walker::ifStatement(const ast::IfStmt *s, Scope *inner) {
     return returns;
   };
   auto writesBefore = writes;
+  size_t yields = frame->yields ? frame->yields->size() : 0;
   bool thenReturns = branch(s->then, true, afterThen);
   auto writesThen = std::exchange(writes, writesBefore);
   if (thenReturns && expanding())
@@ -196,6 +197,9 @@ void Walker::ifStatement(const ast::IfStmt *s, Scope *inner) {
          {{s->condition->span, "this is computed at run time"}},
          "choose the result with `if .. then .. else` or `select`");
   chooseWritten(condition, std::move(writesThen), s->condition->span);
+  if (expanding() && frame->yields && frame->yields->size() != yields)
+    fail(Kind::MisplacedStatement, "`yield` under a condition that is known only at run time",
+         {{s->condition->span, "this is computed at run time"}}, "yield a value chosen by `if .. then .. else ..`");
   if (modular && thenReturns && elseReturns)
     frame->returned = frame->result ? frame->result : checker.bad;
   if (modular && thenReturns && !elseReturns)

@@ -179,6 +179,10 @@ private:
     for (size_t i = 0; i < carried.size(); ++i)
       if (carried[i].weight)
         after[i] = w.writes.at(*carried[i].weight);
+    if (carried.empty() && !plan.yields) { // it changes nothing and gives nothing
+      w.rollBack(first);
+      return w.checker.bad;
+    }
     std::vector<Ref> yielded;
     Ref yield = nullptr;
     if (plan.yields) {
