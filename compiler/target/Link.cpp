@@ -200,6 +200,10 @@ std::string linkShared(const std::string &object, const std::string &output, con
     return problem;
   if (!extra.empty())
     extra.pop_back(); // the runtime is there as a whole
+  // What only the readers of data use is nobody's interface; and the system's archives of libpng and libjpeg, made for
+  // programs, can be linked into a shared library when nobody outside may replace their symbols.
+  if (options.train)
+    words.push_back("--exclude-libs=libnacre_data.a:libnacre_images.a");
   roots = rootWords(roots);
   inputs.insert(inputs.end(), roots.begin(), roots.end());
   inputs.insert(inputs.end(), extra.begin(), extra.end());
