@@ -22,7 +22,7 @@ def main():
     goldens = safetensors.load(os.path.join(HERE, "goldens", f"{name}.safetensors"))
     weights = os.path.join(HERE, "goldens", f"{name}_weights.safetensors")
     program = os.path.join(folder, name)
-    subprocess.run([nacre, "build", *flags, os.path.join(HERE, f"{name}.nacre"), "-o", program], check=True)
+    subprocess.run([nacre, "build", *flags, os.path.join(HERE, "Inputs", f"{name}.nacre"), "-o", program], check=True)
     cases = {}
     for key, value in goldens.items():
         case, kind, part = key.split(".", 2)

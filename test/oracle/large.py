@@ -21,7 +21,7 @@ WITHIN = 2e-4   # of the largest logit: up to 50 layers in f32 against f64
 
 def program(nacre, folder, name):
     """A program of one network, cut out of large.nacre so that no other weights are asked for."""
-    with open(os.path.join(HERE, "large.nacre"), encoding="utf-8") as f:
+    with open(os.path.join(HERE, "Inputs", "large.nacre"), encoding="utf-8") as f:
         lines = [line for line in f if not line.startswith(("model ", "entry ")) or name in line]
     source = os.path.join(folder, f"{name}.nacre")
     with open(source, "w", encoding="utf-8") as f:

@@ -18,7 +18,7 @@ WITHIN = 1e-5
 def main():
     nacre, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
-    source, goldens = os.path.join(HERE, "optimizers.nacre"), os.path.join(HERE, "goldens")
+    source, goldens = os.path.join(HERE, "Inputs", "optimizers.nacre"), os.path.join(HERE, "goldens")
     expected = safetensors.load(os.path.join(goldens, "optimizers.safetensors"))
     with open(source, encoding="utf-8") as f:
         names = re.findall(r"^train (\w+) on", f.read(), re.MULTILINE)
