@@ -12,6 +12,12 @@ def Differentiate : Pass<"nacre-differentiate", "::mlir::ModuleOp"> {
     Composites must be inlined before. Afterwards `nacre.stop_gradient` is gone and `nacre.custom` is its body.
   }];
 }
+def Recompute : Pass<"nacre-recompute", "::mlir::func::FuncOp"> {
+  let summary = "what the backward pass reads is kept or computed again, so that the fewest bytes are kept";
+  let description = [{
+    Backward ops carry `nacre.backward`; so do the copies, which keeps them from being merged with what they repeat.
+  }];
+}
 def HoistWeightWork : Pass<"nacre-hoist-weight-work", "::mlir::ModuleOp"> {
   let summary = "moves what depends on weights only into the function that runs when a model is loaded";
   let description = [{

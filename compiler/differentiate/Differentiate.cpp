@@ -19,6 +19,9 @@ namespace {
 
 struct Differentiate : nacre::impl::DifferentiateBase<Differentiate> {
   void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function.walk([](GradientOp) { return WalkResult::interrupt(); }).wasInterrupted())
+        inlineSelectArms(function);
     // Inner blocks first: what is around them is differentiated as it then stands.
     SmallVector<std::pair<Block *, Value>> order;
     llvm::MapVector<std::pair<Block *, Value>, SmallVector<GradientOp>> groups;
@@ -45,6 +48,8 @@ struct Differentiate : nacre::impl::DifferentiateBase<Differentiate> {
     auto cotangents = differentiateBlock(block, {{of, one}}, wanted, builder);
     if (failed(cotangents))
       return failure();
+    for (Operation *op = one.getDefiningOp()->getNextNode(); op != gradients.front(); op = op->getNextNode())
+      op->setAttr("nacre.backward", builder.getUnitAttr());
     bool missing = false;
     for (auto [number, cotangent] : llvm::enumerate(*cotangents)) {
       GradientOp gradient = gradients[number];

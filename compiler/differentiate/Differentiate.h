@@ -5,6 +5,10 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Diagnostics.h"
 
+namespace mlir::func {
+class FuncOp;
+}
+
 namespace nacre {
 
 /// A value and its cotangent, of the same type.
@@ -25,6 +29,9 @@ mlir::InFlightDiagnostic refuse(mlir::Location, llvm::StringRef kind);
 class GradientOp;
 /// Says where the gradient stopped, and at what.
 void reportNoGradient(GradientOp);
+
+/// Takes elementwise equations into the choices that are their only use.
+void inlineSelectArms(mlir::func::FuncOp);
 
 /// Whether a cotangent makes sense: a tensor of reals.
 bool isReal(mlir::Value tensor);

@@ -263,6 +263,24 @@ static Value copied(const Piece &piece, ArrayRef<AffineExpr> shape, RankedTensor
   return read.tensor;
 }
 
+/// The reduced index along which the largest read is contiguous.
+static std::optional<unsigned> innermost(const Piece &piece, ArrayRef<unsigned> reduced) {
+  std::optional<unsigned> best;
+  int64_t largest = 0;
+  for (const Read &read : piece.reads) {
+    auto type = cast<RankedTensorType>(read.tensor.getType());
+    int64_t elements = 1;
+    for (int64_t extent : type.getShape())
+      elements *= ShapedType::isDynamic(extent) ? 64 : extent;
+    if (read.subscripts.empty() || !isa<AffineDimExpr>(read.subscripts.back()) || elements <= largest)
+      continue;
+    largest = elements;
+    unsigned last = cast<AffineDimExpr>(read.subscripts.back()).getPosition();
+    best = llvm::is_contained(reduced, last) ? std::optional(last) : std::nullopt;
+  }
+  return best;
+}
+
 Value Piece::equation(OpBuilder &builder, ArrayRef<unsigned> axes, Type element,
                       std::optional<ReductionKind> kind) const {
   Piece copy = clone();
@@ -290,6 +308,11 @@ Value Piece::equation(OpBuilder &builder, ArrayRef<unsigned> axes, Type element,
     copy.value = Arithmetic(body, location).mul(copy.value, times);
   }
   bool reduces = order.size() > axes.size();
+  if (reduces)
+    if (auto inner = innermost(copy, ArrayRef(order).drop_front(axes.size()))) {
+      llvm::erase(order, *inner);
+      order.push_back(*inner);
+    }
   Type wide = reduces && isa<Float16Type, BFloat16Type>(element) ? builder.getF32Type() : element;
   OpBuilder body = copy.atEnd();
   copy.value = Arithmetic(body, location).cast(copy.value, wide);

@@ -4,6 +4,8 @@
 #include "differentiate/Piece.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
+#include <algorithm>
+#include <limits>
 
 using namespace mlir;
 
@@ -86,12 +88,24 @@ private:
     Slots slots;
     for (unsigned axis = 0; axis < piece.target.size(); ++axis) {
       Linear linear = *linearOf(piece.target[axis], piece.indexCount());
+      SmallVector<unsigned> digits = linear.indices();
+      // A diagonal: the index has an axis already, this one is compared with it.
+      bool taken = llvm::any_of(digits, [&](unsigned index) {
+        return llvm::any_of(slots.digits, [&](const auto &before) { return llvm::is_contained(before, index); });
+      });
+      if (taken) {
+        AffineExpr cell = piece.index(piece.addIndex(piece.extentOf(like, axis))), old = piece.target[axis];
+        piece.guards.push_back(cell - old);
+        piece.guards.push_back(old - cell);
+        piece.target[axis] = cell;
+        piece.refresh();
+        return arrange(std::move(piece));
+      }
       for (unsigned index : linear.indices())
         if (linear.coefficients[index] < 0) {
           piece.substitute(index, piece.extents[index] - 1 - piece.index(index));
           return arrange(std::move(piece));
         }
-      SmallVector<unsigned> digits = linear.indices();
       llvm::stable_sort(digits,
                         [&](unsigned a, unsigned b) { return linear.coefficients[a] > linear.coefficients[b]; });
       for (size_t digit = 0; digit + 1 < digits.size(); ++digit) {
@@ -357,10 +371,47 @@ private:
       joins |= digits.size() > 1;
       shape.push_back(simplifyAffineExpr(extent, 0, piece.sizes.size()));
     }
-    Value part = piece.equation(builder, axes, cast<RankedTensorType>(like.getType()).getElementType());
+    Value part = inLanes(piece, axes);
     if (joins)
       part = reshape(part, shape, piece.sizes);
     return {{part}, shape, slots.offsets, slots.strides, piece.sizes};
+  }
+
+  /// The derivative by a filter, dw[f, g, u, v] = sum(dy[.., f] x[.., g]), is computed as [u, v, g, f], where an axis
+  /// that is contiguous in what is read comes last, and turned round: whole vectors instead of rows of three.
+  Value inLanes(const Piece &piece, ArrayRef<unsigned> axes) {
+    Type element = cast<RankedTensorType>(like.getType()).getElementType();
+    auto extent = [&](unsigned index) {
+      return piece.box().constantExtent(index).value_or(std::numeric_limits<int64_t>::max());
+    };
+    auto isLane = [&](unsigned index) {
+      return extent(index) >= 4 && llvm::any_of(piece.reads, [&](const Read &read) {
+               return !read.subscripts.empty() && read.subscripts.back() == piece.index(index);
+             });
+    };
+    bool contracts = piece.reads.size() >= 2 && !piece.value.getDefiningOp<ElementOp>();
+    SmallVector<unsigned> order(axes);
+    std::stable_partition(order.begin(), order.end(), [&](unsigned index) { return !isLane(index); });
+    auto lanes = llvm::find_if(order, isLane);
+    std::stable_sort(lanes, order.end(), [&](unsigned a, unsigned b) { return extent(a) < extent(b); });
+    bool reduces = false;
+    for (unsigned index = 0; index < piece.indexCount(); ++index)
+      reduces |= !llvm::is_contained(axes, index) && piece.box().constantExtent(index) != 1;
+    if (!contracts || !reduces || axes.size() < 2 || lanes == order.end() || isLane(axes.back()) ||
+        extent(axes.back()) > 16 || extent(order.back()) <= extent(axes.back()))
+      return piece.equation(builder, axes, element);
+    Value computed = piece.equation(builder, order, element);
+    Piece turned(piece.context, piece.location);
+    turned.sizes = piece.sizes;
+    turned.body = std::make_unique<Block>();
+    SmallVector<unsigned> all;
+    for (unsigned index : axes)
+      all.push_back(turned.addIndex(piece.extents[index]));
+    SmallVector<AffineExpr> subscripts;
+    for (unsigned index : order)
+      subscripts.push_back(turned.index(llvm::find(axes, index) - axes.begin()));
+    turned.value = turned.read(computed, subscripts);
+    return turned.equation(builder, all, element);
   }
 
   FailureOr<Value> assemble(std::vector<Store> stores) {

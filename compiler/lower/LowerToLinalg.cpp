@@ -52,8 +52,14 @@ struct LowerToLinalg : nacre::impl::LowerToLinalgBase<LowerToLinalg> {
     nacre::LinalgLowering lowering{builder, values, reassociate};
     for (Operation &op : old.front()) {
       if (auto lowers = dyn_cast<nacre::LowersToLinalg>(op)) {
+        Operation *last = entry->empty() ? nullptr : &entry->back();
         if (failed(lowers.lowerToLinalg(lowering)))
           return failure();
+        // What the backward pass computes again is not to be merged with what it repeats.
+        if (Attribute mark = op.getAttr("nacre.backward"))
+          for (Operation *made = last ? last->getNextNode() : &entry->front(); made; made = made->getNextNode())
+            if (isa<linalg::LinalgOp>(made))
+              made->setAttr("nacre.backward", mark);
       } else {
         builder.clone(op, values);
       }

@@ -90,6 +90,7 @@ void buildFused(OpPassManager &manager, const LoweringOptions &options) {
   simplify(manager);
   manager.addPass(createHoistWeightWork());
   manager.addPass(createCSEPass());
+  manager.addNestedPass<func::FuncOp>(createRecompute());
 }
 
 void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
