@@ -27,6 +27,8 @@ static int run_fold(const nacre_command *command, const nacre_train_info *train,
   int status = nacre_log_start(log, t);
   if (status == NACRE_OK)
     status = nacre_run_loop(t, &files, &progress, log, &reason);
+  if (status == NACRE_INTERRUPTED)
+    nacre_progress_say(&progress, "interrupted; a cross-validation begins anew the next time");
   if (status == NACRE_OK)
     status = nacre_log_end(log, t, reason, NULL);
   if (status == NACRE_OK)

@@ -4,10 +4,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 24 };
+enum { BAR = 16 };
 
 static double seconds(void) {
   struct timespec now;
@@ -55,11 +56,12 @@ static void add_count(nacre_text *text, double value) {
     nacre_text_add(text, value >= 100 ? "%.0f" : "%.3g", value);
 }
 
-/* Terminal columns, so that the line is never broken. */
+/* Terminal columns, so that the line is never broken: one that is cannot be drawn over. */
 static size_t columns(void) {
-  const char *said = getenv("COLUMNS");
-  long width = said ? strtol(said, NULL, 10) : 0;
-  return width >= 40 && width <= 1000 ? (size_t)width : 120;
+  struct winsize size;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+    return size.ws_col;
+  return 80;
 }
 
 static void draw(nacre_progress *p, nacre_text *line) {
@@ -91,19 +93,18 @@ void nacre_progress_step(nacre_progress *p, const nacre_trainer *t) {
   nacre_text_add(&line, " [");
   for (int i = 0; i < BAR; ++i)
     nacre_text_add(&line, i < (int)(share * BAR) ? "#" : ".");
-  nacre_text_add(&line, "] %3.0f %%", share * 100);
+  nacre_text_add(&line, "] %3.0f %%  ", share * 100);
+  double per_iteration = (double)t->settings.accumulate * (t->loader ? (double)t->settings.batch : 1);
+  double left = (double)(nacre_total_iterations(t) - t->at.iteration) * per_iteration / (speed > 0 ? speed : 1);
+  add_duration(&line, left > 0 ? left : 0);
+  nacre_text_add(&line, " left  ");
+  add_count(&line, speed);
+  nacre_text_add(&line, t->loader ? " samples/s" : " steps/s");
   for (size_t i = 0; i < t->now.count; ++i) { /* what steps log, not what evaluations measured */
     const nacre_measure *measure = &t->now.list[i];
     if (measure->rank == 0 && nacre_function_result(&t->step, measure->name) >= 0)
       nacre_text_add(&line, "  %s %.4g", measure->name, measure->values[0]);
   }
-  nacre_text_add(&line, "  ");
-  add_count(&line, speed);
-  nacre_text_add(&line, t->loader ? " samples/s  " : " steps/s  ");
-  double per_iteration = (double)t->settings.accumulate * (t->loader ? (double)t->settings.batch : 1);
-  double left = (double)(nacre_total_iterations(t) - t->at.iteration) * per_iteration / (speed > 0 ? speed : 1);
-  add_duration(&line, left > 0 ? left : 0);
-  nacre_text_add(&line, " left");
   draw(p, &line);
   free(line.data);
 }
