@@ -161,7 +161,8 @@ private:
         << "  int seeded;\n"
         << "  int64_t epochs, steps; /* how long the run is */\n"
         << "  const char *data;      /* the folder that paths of data start from */\n"
-        << "  const char *weights;   /* safetensors to start from; lines of MODEL=FILE where there are several models */\n"
+        << "  const char *weights;   /* safetensors to start from; lines of MODEL=FILE where there are several models "
+           "*/\n"
         << "  const char *resume;    /* a checkpoint to go on from */\n"
         << "} nacre_trainer_options;\n#endif\n";
   }
