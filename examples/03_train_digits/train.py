@@ -60,6 +60,12 @@ def study(nacre, out):
     patient, _ = train(program, out, "patient", "patient.safetensors")
     print(f"  early stop: after {patient['epoch'] + 1} of 200 epochs, accuracy {100 * patient['validate.accuracy']:.2f} %", flush=True)
     assert patient["epoch"] < 199 and patient["validate.accuracy"] >= 0.95
+    done = subprocess.run([nacre, "sweep", os.path.join(HERE, "study.nacre"), "search", "--data-dir", HERE], check=True,
+                          stdout=subprocess.PIPE, text=True, cwd=out)
+    table = done.stdout[done.stdout.index("rank"):]
+    print("  sweep:\n    " + table.strip().replace("\n", "\n    "), flush=True)
+    scores = [float(line.split()[1]) for line in table.splitlines()[1:] if line.strip()]
+    assert len(scores) == 4 and scores == sorted(scores, reverse=True) and scores[0] >= 0.9
 
 
 def main():
