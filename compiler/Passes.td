@@ -39,6 +39,11 @@ def FuseElementwise : Pass<"nacre-fuse-elementwise", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect",
                            "::mlir::tensor::TensorDialect"];
 }
+def MixPrecision : Pass<"nacre-mix-precision", "::mlir::func::FuncOp"> {
+  let summary = "contractions of functions marked `nacre.mixed` read operands rounded to bf16, and sum in f32";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect"];
+}
 def OrderUpdates : Pass<"nacre-order-updates", "::mlir::func::FuncOp"> {
   let summary = "orders a training function so that weights are updated in place and gradients die early";
   let description = [{

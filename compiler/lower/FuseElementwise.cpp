@@ -1,4 +1,5 @@
-// Merges an elementwise equation into its only user: the value in between never reaches memory.
+// Merges an elementwise equation into its only user: the value in between never reaches memory. In training functions
+// the updates of one parameter and of its optimiser's state become one op.
 #include "Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -39,13 +40,62 @@ static bool worthFusing(OpOperand *operand) {
   return consumer.getNumReductionLoops() == 0 && !isCostly(producer);
 }
 
+/// Whether all of an op's loops are parallel and the value is read and written in their order.
+static bool isInOrder(OpOperand *operand, OpResult result) {
+  auto producer = cast<linalg::GenericOp>(result.getOwner()), consumer = cast<linalg::GenericOp>(operand->getOwner());
+  return producer.getNumReductionLoops() == 0 && consumer.getNumReductionLoops() == 0 &&
+         producer.getIndexingMapMatchingResult(result).isIdentity() &&
+         consumer.getMatchingIndexingMap(operand).isIdentity() && linalg::areElementwiseOpsFusable(operand);
+}
+
+/// What an optimiser leaves in its state and in a parameter is computed in one sweep: an update merges with the updates
+/// that it reads, whose results stay results.
+///   m' = f(m, g);  w' = h(w, m')   =>   m', w' = (f(m, g), h(w, f(m, g)))
+static bool mergeUpdates(func::FuncOp function) {
+  Operation *back = function.front().getTerminator();
+  for (auto [number, value] : llvm::enumerate(back->getOperands())) {
+    auto consumer = value.getDefiningOp<linalg::GenericOp>();
+    if (!consumer || !function.getResultAttr(number, "nacre.store"))
+      continue;
+    for (OpOperand *operand : consumer.getDpsInputOperands()) {
+      auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
+      if (!producer || producer->getBlock() != consumer->getBlock() ||
+          !isInOrder(operand, cast<OpResult>(operand->get())))
+        continue;
+      bool stored = llvm::all_of(producer->getUsers(), [&](Operation *user) { // nobody needs it before the consumer
+        return user == consumer || user == back ||
+               (user->getBlock() == consumer->getBlock() && consumer->isBeforeInBlock(user));
+      });
+      if (!stored)
+        continue;
+      IRRewriter rewriter(consumer);
+      auto fused = linalg::fuseElementwiseOps(rewriter, operand);
+      if (failed(fused))
+        continue;
+      for (auto [from, to] : fused->replacements)
+        rewriter.replaceAllUsesWith(from, to);
+      rewriter.eraseOp(consumer);
+      if (producer.use_empty())
+        rewriter.eraseOp(producer);
+      return true;
+    }
+  }
+  return false;
+}
+
 namespace {
 struct FuseElementwise : nacre::impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, worthFusing);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, &getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    FrozenRewritePatternSet frozen(std::move(patterns));
+    if (failed(applyPatternsGreedily(getOperation(), frozen)))
+      return signalPassFailure();
+    bool merged = false;
+    while (getOperation()->hasAttr("nacre.training") && mergeUpdates(getOperation()))
+      merged = true;
+    if (merged && failed(applyPatternsGreedily(getOperation(), frozen)))
       signalPassFailure();
   }
 };

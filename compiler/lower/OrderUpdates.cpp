@@ -23,6 +23,8 @@ using namespace mlir;
 
 namespace {
 
+constexpr int64_t fewBytes = 64;
+
 bool isView(Operation *op) {
   return isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp, tensor::ExtractSliceOp>(op);
 }
@@ -103,11 +105,58 @@ public:
         visit(op);
     for (Operation *op : ops)
       visit(op);
-    for (Operation *op : order)
+    for (auto [position, op] : llvm::enumerate(order)) {
       op->moveBefore(block.getTerminator());
+      place[op] = position;
+    }
+  }
+
+  /// An elementwise op writes over an operand that nobody reads after it.
+  void reuseOperands() {
+    for (Operation *op : order)
+      if (auto generic = dyn_cast<linalg::GenericOp>(op); generic && !generic.getNumReductionLoops())
+        for (unsigned result = 0; result < generic.getNumDpsInits(); ++result)
+          if (Value operand = dyingOperand(generic, result))
+            generic.getDpsInitsMutable()[result].set(operand);
   }
 
 private:
+  /// Results are computed where the caller wants them.
+  bool isReturned(Value value) {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      return isa<func::ReturnOp>(user) || (isView(user) && isReturned(user->getResult(0)));
+    });
+  }
+
+  /// The last one computed of those that the result may be written over.
+  Value dyingOperand(linalg::GenericOp op, unsigned result) {
+    OpOperand *output = op.getDpsInitOperand(result);
+    AffineMap written = op.getMatchingIndexingMap(output);
+    Operation *destination = output->get().getDefiningOp();
+    if (!destination || !isDestination(destination) || op.payloadUsesValueFromOperand(output) ||
+        !written.isIdentity() || isReturned(op.getResult(result)))
+      return {};
+    SetVector<Value> inside;
+    getUsedValuesDefinedAbove(op->getRegions(), inside);
+    Value best;
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      Value value = input->get();
+      Operation *producer = value.getDefiningOp();
+      if (value.getType() != output->get().getType() || !isa_and_nonnull<linalg::LinalgOp>(producer) ||
+          producer->getBlock() != &block || isDestination(producer) || isReturned(value))
+        continue;
+      bool dies = llvm::all_of(readers[value], [&](Operation *reader) { return place[reader] <= place[op]; });
+      bool aligned = llvm::all_of(op->getOpOperands(), [&](OpOperand &other) {
+        return behindViews(other.get()) != value ||
+               (other.get() == value && op.getMatchingIndexingMap(&other) == written && op.isDpsInput(&other));
+      });
+      bool gathered = llvm::any_of(inside, [&](Value other) { return behindViews(other) == value; });
+      if (dies && aligned && !gathered && (!best || place[best.getDefiningOp()] < place[producer]))
+        best = value;
+    }
+    return best;
+  }
+
   void addEdge(Operation *first, Operation *then) {
     if (first == then || !before[then].insert(first))
       return;
@@ -208,18 +257,20 @@ private:
   }
 
   bool isReady(Operation *op) {
-    return llvm::all_of(before[op], [&](Operation *other) {
-      return done.contains(other) || (isDestination(other) && isReady(other));
-    });
+    return llvm::all_of(
+        before[op], [&](Operation *other) { return done.contains(other) || (isDestination(other) && isReady(other)); });
   }
 
-  /// Whether less memory is in use once the op has run.
+  /// Whether less memory is in use once the op has run. A few numbers, such as whether the loss is finite, count as
+  /// none: updates wait for them.
   bool frees(Operation *op) {
     if (isView(op) || isDestination(op) || op->getNumResults() == 0 || !isPure(op))
       return false;
     int64_t change = 0;
     for (Type type : op->getResultTypes())
       change += bytesOf(type);
+    if (change <= fewBytes)
+      return true;
     llvm::SmallDenseSet<Value> roots;
     for (Value value : valuesUsedBy(op)) {
       Value root = behindViews(value);
@@ -252,6 +303,7 @@ struct OrderUpdates : nacre::impl::OrderUpdatesBase<OrderUpdates> {
     Order order(function);
     order.placeStores();
     order.run();
+    order.reuseOperands();
   }
 };
 } // namespace

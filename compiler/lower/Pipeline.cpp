@@ -98,6 +98,7 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   lowering.reassociate = !options.reference;
   manager.addPass(createLowerToLinalg(lowering));
   simplify(manager);
+  manager.addNestedPass<func::FuncOp>(createMixPrecision());
   if (options.reference)
     return;
   buildPackPipeline(manager, loops(options));

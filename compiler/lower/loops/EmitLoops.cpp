@@ -1,4 +1,5 @@
 // Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
+#include "Access.h"
 #include "Loops.h"
 #include "Passes.h"
 #include "Tile.h"
@@ -56,19 +57,51 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         return signalPassFailure();
   }
 
-  /// An elementwise op over whole buffers, read and written in the same order, is one over flat buffers.
+  /// Whether every operand that moves with loop `d` has the axis of loop `d + 1` right behind it, or neither.
+  static bool isOneLoop(linalg::GenericOp op, unsigned d) {
+    if (op.getIteratorTypesArray()[d] != op.getIteratorTypesArray()[d + 1])
+      return false;
+    for (AffineMap map : op.getIndexingMapsArray()) {
+      if (!dependsOn(map, d) && !dependsOn(map, d + 1))
+        continue;
+      bool found = false;
+      for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+        if (expr.isFunctionOfDim(d)) {
+          bool followed = axis + 1 < map.getNumResults() && isa<AffineDimExpr>(expr) && !found &&
+                          map.getResult(axis + 1) == getAffineDimExpr(d + 1, op.getContext());
+          if (!followed)
+            return false;
+          found = true;
+        } else if (expr.isFunctionOfDim(d + 1) && (axis == 0 || !map.getResult(axis - 1).isFunctionOfDim(d))) {
+          return false;
+        }
+      }
+      if (!found)
+        return false;
+    }
+    return true;
+  }
+
+  /// Loops that walk over all buffers as one become one: an elementwise op over whole buffers has a single loop.
   static linalg::LinalgOp flatten(linalg::LinalgOp op) {
     auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
-    if (!generic || generic.getNumLoops() < 2 || generic.getNumReductionLoops() || generic.hasIndexSemantics())
+    if (!generic || generic.getNumLoops() < 2 || generic.hasIndexSemantics())
       return op;
     for (OpOperand &operand : generic->getOpOperands()) {
       auto type = dyn_cast<MemRefType>(operand.get().getType());
-      if (!type || !type.getLayout().isIdentity() || !generic.getMatchingIndexingMap(&operand).isIdentity())
+      if (!type || !type.getLayout().isIdentity() || !generic.getMatchingIndexingMap(&operand).isProjectedPermutation())
         return op;
     }
+    SmallVector<ReassociationIndices> groups{{0}};
+    for (unsigned d = 0; d + 1 < generic.getNumLoops(); ++d) {
+      if (!isOneLoop(generic, d))
+        groups.emplace_back();
+      groups.back().push_back(d + 1);
+    }
+    if (groups.size() == generic.getNumLoops())
+      return op;
     IRRewriter rewriter(op);
-    auto all = llvm::to_vector<2>(llvm::seq<int64_t>(0, generic.getNumLoops()));
-    FailureOr<linalg::CollapseResult> flat = linalg::collapseOpIterationDims(op, {all}, rewriter);
+    FailureOr<linalg::CollapseResult> flat = linalg::collapseOpIterationDims(op, groups, rewriter);
     if (failed(flat))
       return op;
     rewriter.eraseOp(op);
@@ -86,7 +119,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     for (linalg::LinalgOp op : ops) {
       if (taken.contains(op))
         continue;
-      bool alone = false; // no other op is part of the kernel
+      bool alone = false; // no epilogue is part of the kernel
       for (bool epilogues : {true, false}) {
         llvm::SmallPtrSet<Operation *, 32> takenThen = taken;
         Planned planned{makeKernel(op), std::nullopt};
@@ -94,7 +127,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         planned.tile = chooseTile(planned.kernel, vectorBits);
         if (!planned.tile && epilogues)
           continue;
-        alone = planned.kernel.steps.size() == 1 && planned.kernel.absorbed.empty();
+        alone = planned.kernel.steps.size() == 1;
         if (planned.tile) {
           taken = takenThen;
         } else {
@@ -111,8 +144,11 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     for (size_t number : candidates) {
       linalg::LinalgOp op = result[number].kernel.root().op, flat = flatten(op);
       if (flat != op) {
-        result[number].kernel = makeKernel(flat);
-        result[number].tile = chooseTile(result[number].kernel, vectorBits);
+        Kernel kernel = makeKernel(flat);
+        kernel.initial = result[number].kernel.initial;
+        kernel.absorbed = result[number].kernel.absorbed;
+        result[number].tile = chooseTile(kernel, vectorBits);
+        result[number].kernel = std::move(kernel);
       }
     }
     return result;
@@ -121,8 +157,12 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   LogicalResult emit(Planned &planned) {
     Kernel &kernel = planned.kernel;
     linalg::LinalgOp last = kernel.steps.back().op;
-    if (!planned.tile)
+    if (!planned.tile) {
+      for (Operation *fill : kernel.absorbed)
+        if (failed(toScalarLoops(cast<linalg::LinalgOp>(fill))))
+          return failure();
       return toScalarLoops(last);
+    }
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
     EmitOptions options{vectorBits, threads};

@@ -184,7 +184,7 @@ static bool absorbConsumer(Kernel &kernel, const llvm::SmallPtrSetImpl<Operation
       if (!consumer)
         return false;
     }
-  if (!consumer || taken.contains(consumer) || isa<linalg::FillOp>(consumer) || consumer.getNumDpsInits() != 1)
+  if (!consumer || taken.contains(consumer) || isa<linalg::FillOp>(consumer))
     return false;
 
   SmallVector<std::pair<unsigned, unsigned>> forwarded;
@@ -222,17 +222,21 @@ static bool absorbConsumer(Kernel &kernel, const llvm::SmallPtrSetImpl<Operation
         return false;
   }
   // In one pass over the elements, the output of the consumer must not overwrite what another element still reads.
-  Value target = rootBuffer(consumer.getDpsInits()[0]);
-  for (Step &step : kernel.steps)
-    if (llvm::is_contained(buffersLoaded(step), target))
+  bool overwritten = false;
+  for (OpOperand &output : consumer.getDpsInitsMutable()) {
+    Value target = rootBuffer(output.get());
+    for (Step &step : kernel.steps)
+      if (llvm::is_contained(buffersLoaded(step), target))
+        return false;
+    AffineMap outMap = consumer.getMatchingIndexingMap(&output);
+    if (!outMap.isProjectedPermutation())
       return false;
-  AffineMap outMap = consumer.getMatchingIndexingMap(consumer.getDpsInitOperand(0));
-  if (!outMap.isProjectedPermutation())
-    return false;
-  for (OpOperand *input : consumer.getDpsInputOperands()) // reads of the buffer it writes must be at the same element
-    if (isa<MemRefType>(input->get().getType()) && rootBuffer(input->get()) == target &&
-        (input->get() != consumer.getDpsInits()[0] || consumer.getMatchingIndexingMap(input) != outMap))
-      return false;
+    for (OpOperand *input : consumer.getDpsInputOperands()) // reads of the buffer it writes must be at the same element
+      if (isa<MemRefType>(input->get().getType()) && rootBuffer(input->get()) == target &&
+          (input->get() != output.get() || consumer.getMatchingIndexingMap(input) != outMap))
+        return false;
+    overwritten |= target == buffer;
+  }
 
   // Who else reads the intermediate result from memory?
   bool stored = false;
@@ -240,7 +244,7 @@ static bool absorbConsumer(Kernel &kernel, const llvm::SmallPtrSetImpl<Operation
     if (user != consumer && user != last.op && !llvm::is_contained(kernel.absorbed, user) &&
         !isa<memref::DeallocOp>(user))
       stored = true;
-  if (target == buffer) // overwritten in place
+  if (overwritten)
     stored = false;
 
   last.stored[0] = stored;

@@ -3,6 +3,20 @@
 #define NACRE_LOOPS_PASSES
 include "mlir/Pass/PassBase.td"
 
+def CropResults : Pass<"nacre-crop-results", "::mlir::func::FuncOp"> {
+  let summary = "an op of whose result only a part is read computes that part";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+def PermuteResults : Pass<"nacre-permute-results", "::mlir::func::FuncOp"> {
+  let summary = "sums whose last axis makes bad lanes are computed with another axis last, and copied into order";
+  let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+def SplitReductions : Pass<"nacre-split-reductions", "::mlir::func::FuncOp"> {
+  let summary = "long sums with few results become partial sums over a fixed number of chunks, and their sum";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
 def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
   let summary = "operands that register tiles would read badly are copied into panels of columns";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">];

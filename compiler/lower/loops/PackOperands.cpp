@@ -52,8 +52,8 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     OpOperand *packed = nullptr;
     bool shares = false; // some other operand is the same in all lanes: a product, not a sum over one tensor
     for (OpOperand *operand : op.getDpsInputOperands()) {
-      if (!isa<RankedTensorType>(operand->get().getType()))
-        continue;
+      if (!isa<RankedTensorType>(operand->get().getType()) || !op.payloadUsesValueFromOperand(operand))
+        continue; // an operand that only says how long a loop is
       AffineMap map = kernel.root().maps[operand->getOperandNumber()];
       if (!dependsOn(map, lane))
         shares = true;
@@ -66,7 +66,7 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
       return;
     AffineMap map = op.getMatchingIndexingMap(packed);
     auto type = cast<RankedTensorType>(packed->get().getType());
-    if (!map.isProjectedPermutation() || !dependsOnReductions(map, kernel) || !type.getElementType().isIntOrFloat())
+    if (!isReadInOrder(map, kernel) || !dependsOnReductions(map, kernel) || !type.getElementType().isIntOrFloat())
       return;
 
     int64_t width = 32;
@@ -79,6 +79,33 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     if (!isWeightOnly(packed->get()) && !paysAtRunTime(kernel, map, lane, row, panel))
       return;
     pack(op, packed, map, kernel, lane, panel);
+  }
+
+  /// One axis per dim; parallel dims as they are, reduced ones perhaps backwards or in steps, as a filter is read by
+  /// the gradient of its image.
+  static bool isReadInOrder(AffineMap map, const Kernel &kernel) {
+    llvm::SmallDenseSet<unsigned> seen;
+    for (AffineExpr expr : map.getResults()) {
+      int dim = dimOf(expr, kernel);
+      bool plain = isa<AffineDimExpr>(expr);
+      if (dim < 0 || !seen.insert(dim).second)
+        return false;
+      if (!plain && (!kernel.reduction[dim] || ShapedType::isDynamic(kernel.extents[dim]) || !coefficientOf(expr, dim)))
+        return false;
+    }
+    return true;
+  }
+
+  /// The only dim of an expression, or -1.
+  static int dimOf(AffineExpr expr, const Kernel &kernel) {
+    int dim = -1;
+    for (unsigned d = 0; d < kernel.rank(); ++d)
+      if (expr.isFunctionOfDim(d)) {
+        if (dim >= 0)
+          return -1;
+        dim = d;
+      }
+    return dim;
   }
 
   static bool dependsOnReductions(AffineMap map, const Kernel &kernel) {
@@ -95,7 +122,8 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     for (unsigned d = 0; d < kernel.rank(); ++d)
       if (!kernel.reduction[d] && !dependsOn(map, d))
         rows *= ShapedType::isDynamic(kernel.extents[d]) ? 16 : kernel.extents[d];
-    bool contiguous = cast<AffineDimExpr>(map.getResults().back()).getPosition() == lane;
+    auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+    bool contiguous = last && last.getPosition() == lane;
     int64_t columns = kernel.extents[lane];
     if (contiguous) // already a stream where one panel is all there is
       return rows >= rowsThatPay && !ShapedType::isDynamic(columns) && columns > 2 * panel;
@@ -134,44 +162,69 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     auto type = cast<RankedTensorType>(operand->get().getType());
 
     // Dims of the panels: what is neither column nor reduction, the panel, the reductions in their order, the column.
+    llvm::SmallDenseMap<unsigned, unsigned> axis; // loop dim -> axis of the operand
+    for (auto [a, expr] : llvm::enumerate(map.getResults()))
+      axis[dimOf(expr, kernel)] = a;
     SmallVector<unsigned> order;
     for (AffineExpr expr : map.getResults())
-      if (unsigned d = cast<AffineDimExpr>(expr).getPosition(); d != lane && !kernel.reduction[d])
+      if (unsigned d = dimOf(expr, kernel); d != lane && !kernel.reduction[d])
         order.push_back(d);
     unsigned batches = order.size();
     for (unsigned d = 0; d < kernel.rank(); ++d)
       if (kernel.reduction[d] && dependsOn(map, d))
         order.push_back(d);
-    llvm::SmallDenseMap<unsigned, unsigned> axis; // loop dim -> axis of the operand
-    for (auto [a, expr] : llvm::enumerate(map.getResults()))
-      axis[cast<AffineDimExpr>(expr).getPosition()] = a;
 
+    // The loops of the copy stand in the order of the operand's axes.
     AffineExpr n = b.getAffineDimExpr(lane), m = b.getAffineDimExpr(axis[lane]);
-    SmallVector<AffineExpr> read, written; // over the loops of `op`; over the axes of the operand
+    SmallVector<AffineExpr> read, written; // over the loops of `op`; over those of the copy
     SmallVector<OpFoldResult> shape;
     auto add = [&](AffineExpr inOp, AffineExpr inPack, OpFoldResult size) {
       read.push_back(inOp);
       written.push_back(inPack);
       shape.push_back(size);
     };
-    auto sizeOf = [&](unsigned a) { return tensor::getMixedSize(b, loc, operand->get(), a); };
+    auto sizeOf = [&](unsigned d) -> OpFoldResult {
+      if (isa<AffineDimExpr>(map.getResult(axis[d])))
+        return tensor::getMixedSize(b, loc, operand->get(), axis[d]);
+      return b.getIndexAttr(kernel.extents[d]);
+    };
     for (unsigned i = 0; i <= order.size(); ++i) {
       if (i == batches) {
         OpFoldResult panels =
-            affine::makeComposedFoldedAffineApply(b, loc, b.getAffineDimExpr(0).ceilDiv(panel), {sizeOf(axis[lane])});
+            affine::makeComposedFoldedAffineApply(b, loc, b.getAffineDimExpr(0).ceilDiv(panel), {sizeOf(lane)});
         add(n.floorDiv(panel), m.floorDiv(panel), panels);
       }
       if (i < order.size())
-        add(b.getAffineDimExpr(order[i]), b.getAffineDimExpr(axis[order[i]]), sizeOf(axis[order[i]]));
+        add(b.getAffineDimExpr(order[i]), b.getAffineDimExpr(axis[order[i]]), sizeOf(order[i]));
     }
     add(n % panel, m % panel, b.getIndexAttr(panel));
 
-    Value panels = tensor::EmptyOp::create(b, loc, shape, type.getElementType());
+    // What the copy reads; where that does not say how long a loop is, an empty operand does.
     unsigned rank = type.getRank();
-    SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), AffineMap::get(rank, 0, written, b.getContext())};
+    SmallVector<AffineExpr> source, unsaid;
+    SmallVector<int64_t> lengths;
+    SmallVector<AffineExpr> toCopy(kernel.rank(), b.getAffineConstantExpr(0));
+    for (auto [d, a] : axis)
+      toCopy[d] = b.getAffineDimExpr(a);
+    for (auto [a, expr] : llvm::enumerate(map.getResults())) {
+      source.push_back(expr.replaceDims(toCopy));
+      if (!isa<AffineDimExpr>(expr)) {
+        unsaid.push_back(b.getAffineDimExpr(a));
+        lengths.push_back(kernel.extents[dimOf(expr, kernel)]);
+      }
+    }
+    SmallVector<Value> inputs{operand->get()};
+    SmallVector<AffineMap> maps{AffineMap::get(rank, 0, source, b.getContext())};
+    if (!unsaid.empty()) {
+      inputs.push_back(tensor::EmptyOp::create(b, loc, lengths, b.getI8Type()));
+      maps.push_back(AffineMap::get(rank, 0, unsaid, b.getContext()));
+    }
+    maps.push_back(AffineMap::get(rank, 0, written, b.getContext()));
+
+    Value panels = tensor::EmptyOp::create(b, loc, shape, type.getElementType());
     SmallVector<utils::IteratorType> kinds(rank, utils::IteratorType::parallel);
     auto copy = linalg::GenericOp::create(
-        b, loc, panels.getType(), operand->get(), panels, maps, kinds,
+        b, loc, panels.getType(), inputs, panels, maps, kinds,
         [](OpBuilder &inner, Location at, ValueRange arguments) { linalg::YieldOp::create(inner, at, arguments[0]); });
     SmallVector<AffineMap> opMaps = op.getIndexingMapsArray();
     opMaps[operand->getOperandNumber()] = AffineMap::get(kernel.rank(), 0, read, b.getContext());

@@ -42,6 +42,11 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
 }
 
 void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
+  manager.addNestedPass<func::FuncOp>(createCropResults());
+  PermuteResultsOptions permute;
+  permute.vectorBits = options.vectorBits;
+  manager.addNestedPass<func::FuncOp>(createPermuteResults(permute));
+  manager.addNestedPass<func::FuncOp>(createSplitReductions());
   PackOperandsOptions pack;
   pack.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPackOperands(pack));

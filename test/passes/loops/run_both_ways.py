@@ -6,7 +6,8 @@ the same random buffers over several sizes and compares every buffer element by 
 
 Without --bits it does so for every vector width that this machine has.
 
-A function takes memrefs only. `// sizes: 1 7 64` above a function gives the values of its dynamic extents: `?` takes each
+A function takes memrefs only, or tensors, which go through the passes on tensors and bufferisation first; its results are
+compared as well. `// sizes: 1 7 64` above a function gives the values of its dynamic extents: `?` takes each
 in turn, the same for all of a function (`a,b` gives them one by one, in order). `// range: 0 9` bounds integer contents,
 `// scale: 30` widens the reals from [-1, 1] and puts infinities, NaN and other special numbers among them.
 Prints one line per function and ends with `N passed, N failed`; exits 1 if any differ."""
@@ -16,6 +17,8 @@ CPUS = {"128": ("x86-64-v2", "sse4_2"), "256": ("x86-64-v3", "avx2"), "512": ("x
 KINDS = {"f32": ("f", 4), "f64": ("d", 8), "i64": ("q", 8), "i32": ("i", 4), "i8": ("b", 1), "i1": ("b", 1),
          "f16": ("H", 2), "bf16": ("H", 2), "index": ("q", 8)}
 SPECIAL = [math.inf, -math.inf, math.nan, 0.0, -0.0, 1e-30, 3e38, -3e38, 88.5, 89.0, -87.5, -104.0, 0.5, 1.0]
+ON_TENSORS = ["--nacre-crop-results", "--nacre-permute-results=vector-bits={bits}", "--nacre-split-reductions",
+              "--nacre-pack-operands=vector-bits={bits}", "--nacre-fuse-elementwise", "--canonicalize", "--cse"]
 LOWER = ["--lower-affine", "--expand-strided-metadata", "--lower-affine", "--arith-expand", "--memref-expand",
          "--convert-scf-to-cf",
          "--convert-vector-to-llvm=reassociate-fp-reductions=1", "--convert-math-to-llvm", "--convert-math-to-libm",
@@ -127,10 +130,12 @@ def check(options):
     with tempfile.TemporaryDirectory() as folder:
         options.pool = os.path.join(folder, "pool.c")
         open(options.pool, "w").write(POOL)
-        source = re.sub(r"func\.func @(\w+)\(([^{]*)\) \{", r"func.func @\1(\2) attributes {llvm.emit_c_interface} {", text)
-        fast = build(options, source, [f"--nacre-loops=vector-bits={options.bits}"], folder, "fast")
-        plain = build(options, source, ["--nacre-loops=optimise=0"], folder, "plain")
-        for comments, name, arguments in re.findall(r"((?:^//.*\n)*)^func\.func @(\w+)\(([^{]*)\) \{", text, re.M):
+        source = re.sub(r"func\.func @(\w+)\(([^{]*) \{", r"func.func @\1(\2 attributes {llvm.emit_c_interface} {", text)
+        tensors = "tensor<" in text
+        before = [flag.format(bits=options.bits) for flag in ON_TENSORS] + ["--nacre-bufferize"] if tensors else []
+        fast = build(options, source, before + [f"--nacre-loops=vector-bits={options.bits}"], folder, "fast")
+        plain = build(options, source, ["--nacre-bufferize"] * tensors + ["--nacre-loops=optimise=0"], folder, "plain")
+        for comments, name, arguments in re.findall(r"((?:^//.*\n)*)^func\.func @(\w+)\(([^{]*)\S \{", text, re.M):
             if options.function and name != options.function:
                 continue
             sizes = re.search(r"// sizes: (.*)", comments)
@@ -139,7 +144,7 @@ def check(options):
             scale = re.search(r"// scale: (\S+)", comments)
             scale = float(scale[1]) if scale else 1.0
             tolerance = re.search(r"// tolerance: (\S+)", comments)
-            types = re.findall(r"memref<((?:[\d?]+x)*)(\w+)", arguments)
+            types = re.findall(r"(?:memref|tensor)<((?:[\d?]+x)*)(\w+)", arguments)
             bad = []
             for size in (sizes[1].split() if sizes else ["1"]):
                 given = itertools.cycle(int(s) for s in size.split(","))

@@ -1,0 +1,63 @@
+// RUN: %nacre-opt --nacre-split-reductions %s | %FileCheck %s
+#mc = affine_map<(c, m) -> (m, c)>
+#c = affine_map<(c, m) -> (c)>
+#t = affine_map<(c, m) -> (c, m)>
+
+// 16 partial sums of 2048 rows, and their sum.
+// CHECK-LABEL: func.func @columns
+// CHECK-SAME: %[[X:.*]]: tensor<32768x64xf32>
+// CHECK: %[[PARTS:.*]] = tensor.expand_shape %[[X]] {{\[}}[0, 1], [2]] output_shape [16, 2048, 64]
+// CHECK: %[[P:.*]] = linalg.generic {{.*}}["parallel", "parallel", "reduction"]} ins(%[[PARTS]] {{.*}} outs({{.*}} : tensor<16x64xf32>)
+// CHECK: linalg.generic {{.*}}["reduction", "parallel"]} ins(%[[P]] {{.*}} outs({{.*}} : tensor<64xf32>)
+func.func @columns(%x: tensor<32768x64xf32>) -> tensor<64xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<64xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<64xf32>) -> tensor<64xf32>
+  %r = linalg.generic {indexing_maps = [#mc, #c], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<32768x64xf32>) outs(%f : tensor<64xf32>) {
+  ^bb0(%a: f32, %c: f32):
+    %s = arith.addf %c, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<64xf32>
+  return %r : tensor<64xf32>
+}
+
+// A maximum starts each part from its neutral element and the whole from what was there.
+// CHECK-LABEL: func.func @largest
+// CHECK-SAME: , %[[INIT:.*]]: tensor<64xf32>
+// CHECK: %[[LEAST:.*]] = arith.constant 0xFF800000 : f32
+// CHECK: linalg.fill ins(%[[LEAST]]
+// CHECK: linalg.generic {{.*}}["reduction", "parallel"]} {{.*}} outs(%[[INIT]]
+func.func @largest(%x: tensor<32768x64xf32>, %init: tensor<64xf32>) -> tensor<64xf32> {
+  %r = linalg.generic {indexing_maps = [#mc, #c], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<32768x64xf32>) outs(%init : tensor<64xf32>) {
+  ^bb0(%a: f32, %c: f32):
+    %s = arith.maximumf %c, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<64xf32>
+  return %r : tensor<64xf32>
+}
+
+// Short, or of a size that only the call knows: left as it is.
+// CHECK-LABEL: func.func @short
+// CHECK-NOT: expand_shape
+func.func @short(%x: tensor<64x512xf32>, %init: tensor<512xf32>) -> tensor<512xf32> {
+  %r = linalg.generic {indexing_maps = [#mc, #c], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<64x512xf32>) outs(%init : tensor<512xf32>) {
+  ^bb0(%a: f32, %c: f32):
+    %s = arith.addf %c, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<512xf32>
+  return %r : tensor<512xf32>
+}
+// CHECK-LABEL: func.func @unknown
+// CHECK-NOT: expand_shape
+func.func @unknown(%x: tensor<?x64xf32>, %init: tensor<64xf32>) -> tensor<64xf32> {
+  %r = linalg.generic {indexing_maps = [#mc, #c], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<?x64xf32>) outs(%init : tensor<64xf32>) {
+  ^bb0(%a: f32, %c: f32):
+    %s = arith.addf %c, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<64xf32>
+  return %r : tensor<64xf32>
+}
