@@ -18,11 +18,13 @@ import time
 
 import numpy as np
 
+import training
 import workloads
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS, TOLERANCE = 5, 1e-4
-MODULES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+MODULES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch",
+           "torch_eager": "torch", "torch_compile": "torch", "jax": "jax"}   # the last three train
 
 
 class Contender:
@@ -57,7 +59,7 @@ def measure(workload, threads, contenders, seconds):
                 return None
             continue
         errors[contender.name] = reply["error"]
-        if not reply["error"] <= TOLERANCE:
+        if not reply["error"] <= getattr(workload, "tolerance", TOLERANCE):
             print(f"{workload.name}: {contender.name}: wrong by {reply['error']:.2g}", file=sys.stderr)
             if contender.name == "nacre":
                 return None
@@ -92,13 +94,16 @@ def main():
     missing = [p for p in names if importlib.util.find_spec(MODULES[p]) is None]
     if missing:
         print(f"not installed, so not compared: {', '.join(missing)}", file=sys.stderr)
-    chosen = [w for w in workloads.WORKLOADS.values() if re.search(options.only, w.name)]
+    chosen = [w for w in [*workloads.WORKLOADS.values(), *training.WORKLOADS.values()] if re.search(options.only, w.name)]
     rows = []
     print(f"{'workload':24} {'threads':>7} {'ours ms':>10}  {'best peer':12} {'its ms':>10} {'ratio':>7} {'spread':>7} {'error':>8}")
     for threads in map(int, options.threads.split(",")):
-        contenders = [Contender(name, threads, build) for name in ["nacre", *(p for p in names if p not in missing)]]
-        rows += [measure(w, threads, contenders, options.seconds) for w in chosen]
-        for contender in contenders:
+        trains = {name: name in training.PEERS for name in names if name not in missing}
+        contenders = {name: Contender(name, threads, build) for name in ["nacre", *trains]}
+        for w in chosen:
+            beside = [name for name, does in trains.items() if does == isinstance(w, training.Training)]
+            rows.append(measure(w, threads, [contenders[name] for name in ["nacre", *beside]], options.seconds))
+        for contender in contenders.values():
             contender.end()
     good = [row for row in rows if row]
     out = os.path.join(build, "bench", "results.jsonl")

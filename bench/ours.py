@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 
+import training
 import workloads
 
 
@@ -27,6 +28,8 @@ class Nacre:
         return library, weights
 
     def load(self, workload):
+        if isinstance(workload, training.Training):
+            return training.load_ours(self, workload, workloads.write_safetensors)
         path, weights = self.compile(workload)
         library = ctypes.CDLL(path)
         module = os.path.splitext(os.path.basename(workload.source))[0]

@@ -11,6 +11,7 @@ import numpy as np
 
 import ours
 import peers
+import training
 import workloads
 
 
@@ -33,13 +34,13 @@ def main():
     name, threads, build = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     replies = os.fdopen(os.dup(1), "w", buffering=1)   # libraries may print; the replies keep their own stream
     os.dup2(2, 1)
-    contender = ours.Nacre(threads, build) if name == "nacre" else peers.PEERS[name](threads)
+    contender = ours.Nacre(threads, build) if name == "nacre" else (peers.PEERS | training.PEERS)[name](threads)
     call = None
     for line in sys.stdin:
         command = json.loads(line)
         try:
             if "load" in command:
-                workload = workloads.WORKLOADS[command["load"]]
+                workload = (workloads.WORKLOADS | training.WORKLOADS)[command["load"]]
                 call, result = contender.load(workload)
                 call()
                 reference = workload.reference()
