@@ -70,3 +70,11 @@ LogicalResult AssembleOp::propagate(Cotangents &cotangents) {
   }
   return success();
 }
+
+/// An element counts in every sum from its own on: the sums of the cotangents from the other end.
+LogicalResult CumulativeSumOp::propagate(Cotangents &cotangents) {
+  Value dy = cotangents.of(getResult());
+  cotangents.add(getOperand(),
+                 CumulativeSumOp::create(cotangents.builder(), getLoc(), dy.getType(), dy, getAxis(), !getReverse()));
+  return success();
+}

@@ -80,10 +80,6 @@ private:
     switch (kind) {
     case Value::Kind::Loop:
       return "a loop that is not written out";
-    case Value::Kind::Permutation:
-      return "sorting";
-    case Value::Kind::CumulativeSum:
-      return "a running sum";
     default:
       return "";
     }
@@ -255,8 +251,13 @@ private:
       return operands[0].getDefiningOp()->getResult(value.number);
     case Value::Kind::Custom:
       return custom(value, operands, place);
-    case Value::Kind::Permutation:
+    case Value::Kind::Permutation: {
+      auto type = mlir::cast<mlir::RankedTensorType>(operands[0].getType());
+      return PermutationOp::create(builder, place, type.clone(builder.getI32Type()), operands[0], value.axis,
+                                   value.reverse);
+    }
     case Value::Kind::CumulativeSum:
+      return CumulativeSumOp::create(builder, place, operands[0].getType(), operands[0], value.axis, value.reverse);
     case Value::Kind::Loop:
       function.emitError("a value of this kind is not imported yet");
       failed = true;

@@ -43,14 +43,16 @@ def Nacre_ScatterYieldOp : Nacre_Op<"scatter_yield", [Pure, Terminator, ReturnLi
   let assemblyFormat = "$value `at` `[` $subscripts `]` attr-dict `:` type($value)";
 }
 
-def Nacre_PermutationOp : Nacre_Op<"permutation", [Pure]> {
+def Nacre_PermutationOp : Nacre_TensorOp<"permutation", [DeclareOpInterfaceMethods<KnowsExtents>]> {
   let summary = "the stable order of each line along one axis: subscripts as i32; a NaN comes last";
   let arguments = (ins Nacre_Tensor:$operand, I64Attr:$axis, UnitAttr:$descending);
   let results = (outs Nacre_Tensor:$result);
   let assemblyFormat = "$operand `axis` $axis (`descending` $descending^)? attr-dict `:` type($operand) `to` type($result)";
 }
 
-def Nacre_CumulativeSumOp : Nacre_Op<"cumulative_sum", [Pure, AllTypesMatch<["operand", "result"]>]> {
+def Nacre_CumulativeSumOp : Nacre_TensorOp<"cumulative_sum", [
+    AllTypesMatch<["operand", "result"]>, DeclareOpInterfaceMethods<KnowsExtents>,
+    DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "running sums along one axis, from the end if `reverse`";
   let arguments = (ins Nacre_Tensor:$operand, I64Attr:$axis, UnitAttr:$reverse);
   let results = (outs Nacre_Tensor:$result);
