@@ -46,8 +46,8 @@ mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, mlir::ML
   };
 
   auto addEntry = [&](const Entry &entry) {
-    FunctionParts parts{program.module + "_" + entry.name, &entry.body, &entry.dimensions, {}, {}, entry.span,
-                        &entry.stores};
+    FunctionParts parts{
+        program.module + "_" + entry.name, &entry.body, &entry.dimensions, {}, {}, entry.span, &entry.stores};
     for (const Field &argument : entry.arguments)
       parts.arguments.push_back(argument.type);
     mlir::func::FuncOp function = add(parts);

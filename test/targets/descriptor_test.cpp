@@ -167,7 +167,7 @@ int main(int argc, char **argv) {
   options.version = "test";
   options.cpu = "x86-64";
   options.weights.resize(1);
-  LinkOptions link{argv[2], false, false};
+  LinkOptions link{.runtime = argv[2]};
   options.executable = true;
   expect("object of the program", makeObject(program, options, folder + "/program.o"));
   expect("program", linkProgram(folder + "/program.o", folder + "/hand", link));
