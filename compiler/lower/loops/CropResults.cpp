@@ -25,8 +25,7 @@ struct CropResultsPass : impl::CropResultsBase<CropResultsPass> {
   /// linalg takes the length of a loop from the axes that it subscripts alone: those are cut to the part that is read.
   /// All other subscripts move by the offsets.
   static std::pair<Value, AffineMap> cropInput(OpBuilder &b, Location loc, Value input, AffineMap map,
-                                               ArrayRef<AffineExpr> moved,
-                                               ArrayRef<std::pair<int64_t, int64_t>> kept) {
+                                               ArrayRef<AffineExpr> moved, ArrayRef<std::pair<int64_t, int64_t>> kept) {
     auto type = dyn_cast<RankedTensorType>(input.getType());
     if (!type)
       return {input, map};
