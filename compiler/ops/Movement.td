@@ -5,7 +5,8 @@ include "dialect/Op.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 
 def Nacre_ScatterOp : Nacre_TensorOp<"scatter", [
-    AttrSizedOperandSegments, SingleBlock, IndexSpace, DeclareOpInterfaceMethods<KnowsExtents>]> {
+    AttrSizedOperandSegments, SingleBlock, IndexSpace, DeclareOpInterfaceMethods<KnowsExtents>,
+    DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "a tensor, plus a value at computed subscripts for every point of a box";
   let description = [{
     ```
