@@ -23,12 +23,11 @@ struct Differentiate : nacre::impl::DifferentiateBase<Differentiate> {
       if (function.walk([](GradientOp) { return WalkResult::interrupt(); }).wasInterrupted())
         inlineSelectArms(function);
     // Inner blocks first: what is around them is differentiated as it then stands.
-    SmallVector<std::pair<Block *, Value>> order;
     llvm::MapVector<std::pair<Block *, Value>, SmallVector<GradientOp>> groups;
     getOperation().walk<WalkOrder::PostOrder>(
         [&](GradientOp gradient) { groups[{gradient->getBlock(), gradient.getOf()}].push_back(gradient); });
     for (auto &[key, gradients] : groups)
-      if (failed(replace(*key.first, key.second, gradients)))
+      if (failed(replace(*key.first, gradients)))
         return signalPassFailure();
     getOperation().walk([](StopGradientOp stop) {
       stop.getResult().replaceAllUsesWith(stop.getOperand());
@@ -37,7 +36,9 @@ struct Differentiate : nacre::impl::DifferentiateBase<Differentiate> {
     getOperation().walk([](CustomOp custom) { inlineBody(custom); });
   }
 
-  static LogicalResult replace(Block &block, Value of, ArrayRef<GradientOp> gradients) {
+  static LogicalResult replace(Block &block, ArrayRef<GradientOp> gradients) {
+    GradientOp first = gradients.front();
+    Value of = first.getOf(); // by now perhaps a derivative that was computed
     OpBuilder builder(gradients.front());
     auto type = cast<RankedTensorType>(of.getType());
     Value one = ConstantOp::create(builder, of.getLoc(),

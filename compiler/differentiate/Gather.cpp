@@ -64,8 +64,7 @@ static bool splitDivisions(Piece &piece) {
   return false;
 }
 
-/// Drops guards that always hold and turns those over one index into its extent. False if nothing contributes.
-static bool tighten(Piece &piece) {
+bool tighten(Piece &piece) {
   for (bool changed = true; changed;) {
     changed = false;
     SmallVector<AffineExpr> kept;

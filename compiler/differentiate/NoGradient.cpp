@@ -124,11 +124,13 @@ void reportNoGradient(GradientOp gradient) {
     error << ": the scalar does not depend on it";
     return;
   }
+  if (ends.empty()) {
+    error << ": its derivative is 0 everywhere";
+    return;
+  }
   error << ": it passes only through ";
   for (auto [number, op] : llvm::enumerate(ArrayRef(ends).take_front(3)))
     error << (number ? ", " : "") << blocks(op) << placeOf(op->getLoc());
-  if (ends.empty())
-    error << "values that no derivative passes";
 }
 
 } // namespace nacre

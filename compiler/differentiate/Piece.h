@@ -87,6 +87,8 @@ std::optional<llvm::SmallVector<mlir::AffineExpr>> affineConditions(mlir::Value 
 /// if nothing arrives. Fails after an error.
 llvm::FailureOr<mlir::Value> accumulate(mlir::OpBuilder &, Piece, mlir::Value like);
 
+/// Drops guards that always hold and turns those over one index into its extent. False if nothing contributes.
+bool tighten(Piece &);
 /// Race-free pieces with the same sum: parallel over the indices of their targets, which determine them. Nothing if the
 /// piece has to stay a scatter.
 std::optional<std::vector<Piece>> gather(Piece, mlir::Value like);

@@ -4,8 +4,6 @@
 #include "differentiate/Piece.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
-#include <algorithm>
-#include <limits>
 
 using namespace mlir;
 
@@ -113,28 +111,47 @@ private:
         auto extent = piece.box().constantExtent(low);
         if (extent && linear.coefficients[digits[digit]] == linear.coefficients[low] * *extent)
           continue;
-        unsigned last = digits.back();
-        auto values = piece.box().constantExtent(last);
-        if (!values || arranged.size() + *values > 256)
-          return false;
-        for (int64_t value = 0; value < *values; ++value) {
-          Piece one = piece.clone();
-          one.extents[last] = one.constant(1);
-          one.substitute(last, one.constant(value));
-          if (!arrange(std::move(one)))
-            return false;
-        }
-        return true;
+        return expand(piece, digits.back());
       }
       slots.strides.push_back(digits.empty() ? 1 : linear.coefficients[digits.back()]);
       slots.offsets.push_back(linear.offset);
       slots.digits.push_back(digits);
+    }
+    if (!piece.guards.empty() && !staysInside(piece)) {
+      for (const SmallVector<unsigned> &digits : slots.digits)
+        if (digits.size() > 1)
+          return expand(piece, digits.back());
+      return false;
     }
     for (SmallVector<unsigned> &digits : slots.digits)
       if (digits.empty())
         digits.push_back(piece.addIndex(piece.constant(1)));
     piece.refresh();
     arranged.push_back({std::move(piece), std::move(slots)});
+    return true;
+  }
+
+  /// One piece per value of an index.
+  bool expand(const Piece &piece, unsigned index) {
+    auto values = piece.box().constantExtent(index);
+    if (!values || arranged.size() + *values > 256)
+      return false;
+    for (int64_t value = 0; value < *values; ++value) {
+      Piece one = piece.clone();
+      one.extents[index] = one.constant(1);
+      one.substitute(index, one.constant(value));
+      if (tighten(one) && !arrange(std::move(one)))
+        return false;
+    }
+    return true;
+  }
+
+  /// Guards may be what keeps a piece inside the target; then it cannot be stored as a box.
+  bool staysInside(Piece &piece) {
+    for (auto [axis, subscript] : llvm::enumerate(piece.target))
+      if (!piece.box().isNonNegative(subscript) ||
+          !piece.box().isNonNegative(piece.extentOf(like, axis) - 1 - subscript))
+        return false;
     return true;
   }
 
@@ -371,47 +388,10 @@ private:
       joins |= digits.size() > 1;
       shape.push_back(simplifyAffineExpr(extent, 0, piece.sizes.size()));
     }
-    Value part = inLanes(piece, axes);
+    Value part = piece.equation(builder, axes, cast<RankedTensorType>(like.getType()).getElementType());
     if (joins)
       part = reshape(part, shape, piece.sizes);
     return {{part}, shape, slots.offsets, slots.strides, piece.sizes};
-  }
-
-  /// The derivative by a filter, dw[f, g, u, v] = sum(dy[.., f] x[.., g]), is computed as [u, v, g, f], where an axis
-  /// that is contiguous in what is read comes last, and turned round: whole vectors instead of rows of three.
-  Value inLanes(const Piece &piece, ArrayRef<unsigned> axes) {
-    Type element = cast<RankedTensorType>(like.getType()).getElementType();
-    auto extent = [&](unsigned index) {
-      return piece.box().constantExtent(index).value_or(std::numeric_limits<int64_t>::max());
-    };
-    auto isLane = [&](unsigned index) {
-      return extent(index) >= 4 && llvm::any_of(piece.reads, [&](const Read &read) {
-               return !read.subscripts.empty() && read.subscripts.back() == piece.index(index);
-             });
-    };
-    bool contracts = piece.reads.size() >= 2 && !piece.value.getDefiningOp<ElementOp>();
-    SmallVector<unsigned> order(axes);
-    std::stable_partition(order.begin(), order.end(), [&](unsigned index) { return !isLane(index); });
-    auto lanes = llvm::find_if(order, isLane);
-    std::stable_sort(lanes, order.end(), [&](unsigned a, unsigned b) { return extent(a) < extent(b); });
-    bool reduces = false;
-    for (unsigned index = 0; index < piece.indexCount(); ++index)
-      reduces |= !llvm::is_contained(axes, index) && piece.box().constantExtent(index) != 1;
-    if (!contracts || !reduces || axes.size() < 2 || lanes == order.end() || isLane(axes.back()) ||
-        extent(axes.back()) > 16 || extent(order.back()) <= extent(axes.back()))
-      return piece.equation(builder, axes, element);
-    Value computed = piece.equation(builder, order, element);
-    Piece turned(piece.context, piece.location);
-    turned.sizes = piece.sizes;
-    turned.body = std::make_unique<Block>();
-    SmallVector<unsigned> all;
-    for (unsigned index : axes)
-      all.push_back(turned.addIndex(piece.extents[index]));
-    SmallVector<AffineExpr> subscripts;
-    for (unsigned index : order)
-      subscripts.push_back(turned.index(llvm::find(axes, index) - axes.begin()));
-    turned.value = turned.read(computed, subscripts);
-    return turned.equation(builder, all, element);
   }
 
   FailureOr<Value> assemble(std::vector<Store> stores) {

@@ -14,15 +14,14 @@
 // CHECK: nacre.equation sum extents<() -> (2, 4, 8, 5)> reads (%{{.*}} at (d0, d1, d2, d3) -> (d0, d2, d3), %{{.*}} at (d0, d1, d2, d3) -> (d0, d1, d3))
 // CHECK: nacre.equation sum extents<() -> (2, 8, 5, 4)> reads (%{{.*}} at (d0, d1, d2, d3) -> (d0, d3, d1), %{{.*}} at (d0, d1, d2, d3) -> (d0, d3, d2))
 
-// A plain convolution over a padded cotangent with the filter turned round; the filter's own in lanes of f, turned back once.
+// A plain convolution over a padded cotangent with the filter turned round; the filter's own in the order it has.
 // CHECK-LABEL: func.func @convolution
 // CHECK: nacre.assemble zero(%[[DY:.*]] : tensor<2x6x6x6xf32>) {{.*}} : tensor<2x10x10x6xf32>
 // CHECK: nacre.equation sum extents<() -> (2, 8, 8, 4, 3, 3, 6)> {{.*}} -> (d6, d3, -d4 + 2, -d5 + 2), %{{.*}} : tensor<2x10x10x6xf32> at {{.*}} -> (d0, d1 + d4, d2 + d5, d6))
 // CHECK-NEXT: ^bb0
 // CHECK-NEXT: nacre.mul
 // CHECK-NEXT: nacre.yield
-// CHECK: nacre.equation sum extents<() -> (3, 3, 4, 6, 2, 6, 6)> {{.*}} -> (d4, d0 + d5, d1 + d6, d2), %[[DY]] : {{.*}} -> (d4, d5, d6, d3))
-// CHECK: nacre.equation extents<() -> (6, 4, 3, 3)> {{.*}} -> (d2, d3, d1, d0))
+// CHECK: nacre.equation sum extents<() -> (6, 4, 3, 3, 2, 6, 6)> {{.*}} -> (d4, d2 + d5, d3 + d6, d1), %[[DY]] : {{.*}} -> (d4, d5, d6, d0))
 
 // One dense convolution per phase of the stride, the last one a product; together they cover everything.
 // CHECK-LABEL: func.func @strided
