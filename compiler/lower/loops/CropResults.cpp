@@ -39,12 +39,39 @@ struct CropResultsPass : impl::CropResultsBase<CropResultsPass> {
     SmallVector<AffineExpr> moved;
     for (unsigned d = 0; d < op.getNumLoops(); ++d)
       moved.push_back(b.getAffineDimExpr(d));
-    for (auto [expr, offset] : llvm::zip(written.getResults(), slice.getStaticOffsets()))
-      moved[cast<AffineDimExpr>(expr).getPosition()] = expr + offset;
+    llvm::SmallDenseMap<unsigned, unsigned> axisOf; // of the result, by loop
+    for (auto [axis, expr] : llvm::enumerate(written.getResults())) {
+      moved[cast<AffineDimExpr>(expr).getPosition()] = expr + slice.getStaticOffsets()[axis];
+      axisOf[cast<AffineDimExpr>(expr).getPosition()] = axis;
+    }
+    // A plain axis of an input must be as long as its loop: it is cropped as well. Others are read further in.
     SmallVector<AffineMap> maps;
-    for (OpOperand *operand : op.getDpsInputOperands())
-      maps.push_back(
-          op.getMatchingIndexingMap(operand).replaceDimsAndSymbols(moved, {}, op.getNumLoops(), /*numSymbols=*/0));
+    SmallVector<Value> inputs;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      Value input = operand->get();
+      SmallVector<AffineExpr> subscripts;
+      auto whole = dyn_cast<RankedTensorType>(input.getType());
+      SmallVector<int64_t> offsets, sizes;
+      bool crops = false;
+      for (auto [axis, expr] : llvm::enumerate(op.getMatchingIndexingMap(operand).getResults())) {
+        auto dim = dyn_cast<AffineDimExpr>(expr);
+        auto cropped = dim ? axisOf.find(dim.getPosition()) : axisOf.end();
+        bool plain = cropped != axisOf.end();
+        if (!plain && whole.isDynamicDim(axis))
+          return;
+        offsets.push_back(plain ? slice.getStaticOffsets()[cropped->second] : 0);
+        sizes.push_back(plain ? type.getDimSize(cropped->second) : whole.getDimSize(axis));
+        crops |= plain && sizes.back() != whole.getDimSize(axis);
+        subscripts.push_back(plain ? expr : expr.replaceDims(moved));
+      }
+      if (crops) {
+        SmallVector<int64_t> strides(sizes.size(), 1);
+        input = tensor::ExtractSliceOp::create(b, loc, RankedTensorType::get(sizes, whole.getElementType()), input,
+                                               ValueRange(), ValueRange(), ValueRange(), offsets, sizes, strides);
+      }
+      inputs.push_back(input);
+      maps.push_back(AffineMap::get(op.getNumLoops(), 0, subscripts, b.getContext()));
+    }
     maps.push_back(written);
 
     Value start;
@@ -57,7 +84,6 @@ struct CropResultsPass : impl::CropResultsBase<CropResultsPass> {
       start = tensor::ExtractSliceOp::create(b, loc, type, output->get(), slice.getMixedOffsets(),
                                              slice.getMixedSizes(), slice.getMixedStrides());
     }
-    SmallVector<Value> inputs(op.getInputs());
     auto part = linalg::GenericOp::create(b, loc, type, inputs, start, maps, op.getIteratorTypesArray());
     IRMapping nothing;
     op.getRegion().cloneInto(&part.getRegion(), nothing);
