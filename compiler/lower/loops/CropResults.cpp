@@ -22,37 +22,6 @@ struct CropResultsPass : impl::CropResultsBase<CropResultsPass> {
       visit(slice);
   }
 
-  /// linalg takes the length of a loop from the axes that it subscripts alone: those are cut to the part that is read.
-  /// All other subscripts move by the offsets.
-  static std::pair<Value, AffineMap> cropInput(OpBuilder &b, Location loc, Value input, AffineMap map,
-                                               ArrayRef<AffineExpr> moved, ArrayRef<std::pair<int64_t, int64_t>> kept) {
-    auto type = dyn_cast<RankedTensorType>(input.getType());
-    if (!type)
-      return {input, map};
-    SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)), strides(type.getRank(), b.getIndexAttr(1));
-    SmallVector<OpFoldResult> lengths = tensor::getMixedSizes(b, loc, input);
-    SmallVector<int64_t> shape(type.getShape());
-    SmallVector<AffineExpr> subscripts;
-    bool cut = false;
-    for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
-      auto dim = dyn_cast<AffineDimExpr>(expr);
-      if (!dim || ShapedType::isDynamic(kept[dim.getPosition()].second)) {
-        subscripts.push_back(expr.replaceDims(moved));
-        continue;
-      }
-      auto [offset, length] = kept[dim.getPosition()];
-      cut |= offset != 0 || length != shape[axis];
-      offsets[axis] = b.getIndexAttr(offset);
-      lengths[axis] = b.getIndexAttr(length);
-      shape[axis] = length;
-      subscripts.push_back(expr);
-    }
-    if (cut)
-      input = tensor::ExtractSliceOp::create(b, loc, RankedTensorType::get(shape, type.getElementType()), input,
-                                             offsets, lengths, strides);
-    return {input, AffineMap::get(map.getNumDims(), map.getNumSymbols(), subscripts, b.getContext())};
-  }
-
   static void visit(tensor::ExtractSliceOp slice) {
     auto op = slice.getSource().getDefiningOp<linalg::GenericOp>();
     if (!op || !op->hasOneUse() || op.getNumDpsInits() != 1 || op.hasIndexSemantics() || !slice.hasUnitStride() ||
@@ -68,20 +37,40 @@ struct CropResultsPass : impl::CropResultsBase<CropResultsPass> {
     Location loc = op.getLoc();
     auto type = slice.getType();
     SmallVector<AffineExpr> moved;
-    SmallVector<std::pair<int64_t, int64_t>> kept(op.getNumLoops(), {0, ShapedType::kDynamic}); // offset, length
     for (unsigned d = 0; d < op.getNumLoops(); ++d)
       moved.push_back(b.getAffineDimExpr(d));
-    for (auto [expr, offset, length] : llvm::zip(written.getResults(), slice.getStaticOffsets(), type.getShape())) {
-      unsigned dim = cast<AffineDimExpr>(expr).getPosition();
-      moved[dim] = expr + offset;
-      kept[dim] = {offset, length};
+    llvm::SmallDenseMap<unsigned, unsigned> axisOf; // of the result, by loop
+    for (auto [axis, expr] : llvm::enumerate(written.getResults())) {
+      moved[cast<AffineDimExpr>(expr).getPosition()] = expr + slice.getStaticOffsets()[axis];
+      axisOf[cast<AffineDimExpr>(expr).getPosition()] = axis;
     }
+    // A plain axis of an input must be as long as its loop: it is cropped as well. Others are read further in.
     SmallVector<AffineMap> maps;
     SmallVector<Value> inputs;
     for (OpOperand *operand : op.getDpsInputOperands()) {
-      auto [input, map] = cropInput(b, loc, operand->get(), op.getMatchingIndexingMap(operand), moved, kept);
+      Value input = operand->get();
+      SmallVector<AffineExpr> subscripts;
+      auto whole = dyn_cast<RankedTensorType>(input.getType());
+      SmallVector<int64_t> offsets, sizes;
+      bool crops = false;
+      for (auto [axis, expr] : llvm::enumerate(op.getMatchingIndexingMap(operand).getResults())) {
+        auto dim = dyn_cast<AffineDimExpr>(expr);
+        auto cropped = dim ? axisOf.find(dim.getPosition()) : axisOf.end();
+        bool plain = cropped != axisOf.end();
+        if (!plain && whole.isDynamicDim(axis))
+          return;
+        offsets.push_back(plain ? slice.getStaticOffsets()[cropped->second] : 0);
+        sizes.push_back(plain ? type.getDimSize(cropped->second) : whole.getDimSize(axis));
+        crops |= plain && sizes.back() != whole.getDimSize(axis);
+        subscripts.push_back(plain ? expr : expr.replaceDims(moved));
+      }
+      if (crops) {
+        SmallVector<int64_t> strides(sizes.size(), 1);
+        input = tensor::ExtractSliceOp::create(b, loc, RankedTensorType::get(sizes, whole.getElementType()), input,
+                                               ValueRange(), ValueRange(), ValueRange(), offsets, sizes, strides);
+      }
       inputs.push_back(input);
-      maps.push_back(map);
+      maps.push_back(AffineMap::get(op.getNumLoops(), 0, subscripts, b.getContext()));
     }
     maps.push_back(written);
 

@@ -48,18 +48,28 @@ struct PermuteResultsPass : impl::PermuteResultsBase<PermuteResultsPass> {
       return;
 
     unsigned last = produced.getNumResults() - 1, axis = last;
-    double now = cost(op, kernel, produced.getDimPosition(last)), best = now / 2;
+    double best = *cost(op, kernel, produced.getDimPosition(last), /*mayGather=*/true) / 2;
     for (unsigned a = 0; a < last; ++a)
-      if (double other = cost(op, kernel, produced.getDimPosition(a)); other < best) {
-        best = other;
+      if (auto other = cost(op, kernel, produced.getDimPosition(a), /*mayGather=*/false); other && *other < best) {
+        best = *other;
         axis = a;
       }
     if (axis != last)
       permute(op, fill, axis);
   }
 
-  /// Cycles per point with the lanes along `dim`, before any packing.
-  double cost(linalg::GenericOp op, const Kernel &kernel, unsigned dim) const {
+  /// Whether packing can put the operand's axis of `dim` last: each axis moves with one dim at most.
+  static bool packs(AffineMap map, const Kernel &kernel) {
+    return llvm::all_of(map.getResults(), [&](AffineExpr expr) {
+      unsigned dims = 0;
+      for (unsigned d = 0; d < kernel.rank(); ++d)
+        dims += expr.isFunctionOfDim(d);
+      return dims <= 1;
+    });
+  }
+
+  /// Cycles per point with the lanes along `dim`; nothing where some operand would be gathered and that is not wanted.
+  std::optional<double> cost(linalg::GenericOp op, const Kernel &kernel, unsigned dim, bool mayGather) const {
     int64_t width = 32;
     for (Value operand : op->getOperands())
       if (Type element = getElementTypeOrSelf(operand.getType()); element.isIntOrFloat())
@@ -72,8 +82,10 @@ struct PermuteResultsPass : impl::PermuteResultsBase<PermuteResultsPass> {
       if (!type || !dependsOn(map, dim))
         continue;
       Access access = accessAlong(map, MemRefType::get(type.getShape(), type.getElementType()), dim, lanes);
-      bool packs = map.isProjectedPermutation(); // a copy in order once, then contiguous
-      cycles += access == Access::Contiguous ? 1.0 / lanes : packs ? 2.0 / lanes : 1.2;
+      bool inOrder = access == Access::Contiguous || packs(map, kernel); // once packed, contiguous as well
+      if (!inOrder && !mayGather)
+        return std::nullopt;
+      cycles += access == Access::Contiguous ? 1.0 / lanes : inOrder ? 2.0 / lanes : 1.2;
     }
     return ShapedType::isDynamic(extent) ? cycles : cycles * llvm::alignTo(extent, lanes) / extent;
   }
