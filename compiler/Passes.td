@@ -32,7 +32,10 @@ def LowerToLinalg : Pass<"nacre-lower-to-linalg", "::mlir::ModuleOp"> {
   let options = [Option<"reassociate", "reassociate", "bool", "false", "sums may be reordered, a*b+c contracted">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::math::MathDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::scf::SCFDialect"];
+                           "::mlir::scf::SCFDialect", "::mlir::bufferization::BufferizationDialect"];
+}
+def HoistFromLoops : Pass<"nacre-hoist-from-loops", "::mlir::func::FuncOp"> {
+  let summary = "work that is the same in every round of a loop is done once, before it";
 }
 def FuseElementwise : Pass<"nacre-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "merges elementwise equations into their only user, where nothing costly is computed twice";

@@ -21,6 +21,8 @@ struct LinalgLowering {
   bool reassociate = false; // sums may be reordered (never in the reference)
 
   mlir::Value operator()(mlir::Value old) const { return values.lookup(old); }
+  /// Lowers the ops of a block in order, up to its terminator; ops of other dialects are copied.
+  llvm::LogicalResult lowerOps(mlir::Block &);
 };
 
 /// State of lowering the body of one equation.

@@ -20,8 +20,10 @@ namespace {
 struct Differentiate : nacre::impl::DifferentiateBase<Differentiate> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (function.walk([](GradientOp) { return WalkResult::interrupt(); }).wasInterrupted())
+      if (function.walk([](GradientOp) { return WalkResult::interrupt(); }).wasInterrupted()) {
+        segmentCheckpoints(function);
         inlineSelectArms(function);
+      }
     // Inner blocks first: what is around them is differentiated as it then stands.
     llvm::MapVector<std::pair<Block *, Value>, SmallVector<GradientOp>> groups;
     getOperation().walk<WalkOrder::PostOrder>(

@@ -32,6 +32,8 @@ void reportNoGradient(GradientOp);
 
 /// Takes elementwise equations into the choices that are their only use.
 void inlineSelectArms(mlir::func::FuncOp);
+/// Loops marked `@checkpoint` become loops over segments, whose adjoints keep the square root of what they would.
+void segmentCheckpoints(mlir::Operation *root);
 
 /// Whether a cotangent makes sense: a tensor of reals.
 bool isReal(mlir::Value tensor);

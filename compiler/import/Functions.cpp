@@ -4,6 +4,7 @@
 #include "import/Types.h"
 #include "ops/Ops.h"
 #include "llvm/ADT/STLExtras.h"
+#include <utility>
 #include <set>
 
 namespace nacre {
@@ -32,13 +33,6 @@ public:
       for (const DimensionName &dimension : *parts.dimensions)
         sizeValues.define(dimension.atom, addArgument(builder.getIndexType(), "nacre.dimension",
                                                       builder.getStringAttr(dimension.name)));
-    if (const Value *unknown = notImported(*parts.body)) {
-      auto error = mlir::emitError(unknown->location ? importLocation(unknown->location, context) : location)
-                   << nameOfKind(unknown->kind) << " is not supported yet";
-      error.getUnderlyingDiagnostic()->getMetadata().push_back(
-          mlir::DiagnosticArgument(builder.getStringAttr("not-supported")));
-      return llvm::failure();
-    }
     addWeights(*parts.body);
     for (auto [number, type] : llvm::enumerate(parts.arguments))
       arguments.push_back(addTensor(type, "nacre.argument", builder.getI64IntegerAttr(number)));
@@ -76,26 +70,6 @@ public:
   }
 
 private:
-  static llvm::StringRef nameOfKind(Value::Kind kind) {
-    switch (kind) {
-    case Value::Kind::Loop:
-      return "a loop that is not written out";
-    default:
-      return "";
-    }
-  }
-  /// The first value of a kind that is named above: the front end checks it, and nothing lowers it yet.
-  static const Value *notImported(const Body &body) {
-    for (const Value &value : body.values) {
-      if (!nameOfKind(value.kind).empty())
-        return &value;
-      for (const Body *inner : {value.inner.get(), value.backward.get()})
-        if (const Value *inside = inner ? notImported(*inner) : nullptr)
-          return inside;
-    }
-    return nullptr;
-  }
-
   /// The results from `first` on are new contents of weights.
   void markStores(unsigned first) {
     std::set<std::pair<uint32_t, uint32_t>> written;
@@ -152,8 +126,9 @@ private:
     for (const Value &value : body.values) {
       if (value.kind == Value::Kind::Weight)
         found[ownerOf(value.model, value.number)] = &value.type;
-      if (value.inner)
-        collectWeights(*value.inner, found);
+      for (const auto &part : {&value.inner, &value.backward, &value.condition})
+        if (*part)
+          collectWeights(**part, found);
     }
   }
 
@@ -247,21 +222,19 @@ private:
       return StopGradientOp::create(builder, place, operands[0]);
     case Value::Kind::Scatter:
       return equations->scatter(value, operands[0], values, place);
-    case Value::Kind::Result: // the first one stands for the op
+    case Value::Kind::Result: // the first result stands for them all
       return operands[0].getDefiningOp()->getResult(value.number);
     case Value::Kind::Custom:
       return custom(value, operands, place);
     case Value::Kind::Permutation: {
-      auto type = mlir::cast<mlir::RankedTensorType>(operands[0].getType());
-      return PermutationOp::create(builder, place, type.clone(builder.getI32Type()), operands[0], value.axis,
+      auto from = llvm::cast<mlir::RankedTensorType>(operands[0].getType());
+      return PermutationOp::create(builder, place, from.clone(builder.getI32Type()), operands[0], value.axis,
                                    value.reverse);
     }
     case Value::Kind::CumulativeSum:
       return CumulativeSumOp::create(builder, place, operands[0].getType(), operands[0], value.axis, value.reverse);
     case Value::Kind::Loop:
-      function.emitError("a value of this kind is not imported yet");
-      failed = true;
-      return {};
+      return loop(value, operands, place);
     }
     return {};
   }
@@ -301,34 +274,101 @@ private:
     return op.getResult();
   }
 
-  /// The first result.
+  /// A block of its own for a body: what `fill` builds there goes to its end.
+  template <typename Fill> mlir::Block *inBlock(Fill fill) {
+    auto *block = new mlir::Block;
+    mlir::Block *outer = builder.getBlock();
+    builder.setInsertionPointToEnd(block);
+    fill(block);
+    builder.setInsertionPointToEnd(outer);
+    return block;
+  }
+
+  llvm::SmallVector<mlir::Value> resultsOf(const Body &body, const std::vector<mlir::Value> &inputs) {
+    std::vector<mlir::Value> values = importBody(body, inputs);
+    llvm::SmallVector<mlir::Value> results;
+    for (ValueId result : body.results)
+      results.push_back(values[result]);
+    return results;
+  }
+
   mlir::Value custom(const Value &value, llvm::ArrayRef<mlir::Value> operands, mlir::Location place) {
-    llvm::SmallVector<mlir::Type> inputs, results;
-    for (mlir::Value operand : operands)
-      inputs.push_back(operand.getType());
-    auto region = [&](const Body &body, llvm::ArrayRef<mlir::Type> types) {
-      mlir::Block *block = new mlir::Block;
-      mlir::OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPointToEnd(block);
-      std::vector<mlir::Value> arguments;
-      for (mlir::Type type : types)
-        arguments.push_back(block->addArgument(type, place));
-      std::vector<mlir::Value> values = importBody(body, arguments);
-      llvm::SmallVector<mlir::Value> returned;
-      for (ValueId result : body.results)
-        returned.push_back(values[result]);
-      ReturnOp::create(builder, place, returned);
-      return block;
+    llvm::SmallVector<mlir::Type> types;
+    std::vector<mlir::Value> inputs;
+    auto arguments = [&](mlir::Block *block, mlir::TypeRange of) {
+      for (mlir::Type type : of)
+        inputs.push_back(block->addArgument(type, place));
     };
-    mlir::Block *body = region(*value.inner, inputs);
-    llvm::append_range(results, body->getTerminator()->getOperandTypes());
-    for (int twice = 0; twice < 2; ++twice) // the results and their cotangents
-      llvm::append_range(inputs, results);
-    mlir::Block *backward = region(*value.backward, inputs);
-    auto op = CustomOp::create(builder, place, results, builder.getStringAttr(value.name), operands);
+    mlir::Block *body = inBlock([&](mlir::Block *block) {
+      arguments(block, mlir::ValueRange(operands).getTypes());
+      auto results = resultsOf(*value.inner, inputs);
+      types.append(mlir::ValueRange(results).getTypes().begin(), mlir::ValueRange(results).getTypes().end());
+      ReturnOp::create(builder, place, results);
+    });
+    mlir::Block *backward = inBlock([&](mlir::Block *block) {
+      inputs.clear();
+      arguments(block, mlir::ValueRange(operands).getTypes());
+      arguments(block, types);
+      arguments(block, types); // cotangents of the results
+      ReturnOp::create(builder, place, resultsOf(*value.backward, inputs));
+    });
+    auto op = CustomOp::create(builder, place, types, builder.getStringAttr(value.name), operands);
     op.getBody().push_back(body);
     op.getBackward().push_back(backward);
     return op.getResult(0);
+  }
+
+  mlir::Value loop(const Value &value, llvm::ArrayRef<mlir::Value> operands, mlir::Location place) {
+    AffineSpace space;
+    mlir::AffineExpr count = sizes->affine(value.indices[0].extent, space);
+    mlir::AffineMap rounds = mlir::AffineMap::get(0, space.sizes.size(), {count}, &context);
+    auto constant = llvm::dyn_cast<mlir::AffineConstantExpr>(count);
+    llvm::SmallVector<mlir::Value> initial(operands.take_front(value.carried));
+    llvm::SmallVector<mlir::Type> types(mlir::ValueRange(initial).getTypes());
+    // The counter is a size inside; what is computed from it is computed inside.
+    auto within = [&](const Body &body, bool counted, auto finish) {
+      return inBlock([&](mlir::Block *block) {
+        mlir::Value counter = counted ? block->addArgument(builder.getIndexType(), place) : mlir::Value();
+        std::vector<mlir::Value> inputs(operands.begin(), operands.end());
+        for (auto [number, start] : llvm::enumerate(initial))
+          inputs[number] = block->addArgument(start.getType(), place);
+        auto marker = mlir::func::ReturnOp::create(builder, place); // sizes go before it, values after
+        Sizes inner = sizes->inside(mlir::OpBuilder(marker));
+        if (counter)
+          inner.define(value.indices[0].atom, counter);
+        Equations innerEquations(builder, inner);
+        Sizes *outerSizes = std::exchange(sizes, &inner);
+        Equations *outerEquations = std::exchange(equations, &innerEquations);
+        finish(resultsOf(body, inputs));
+        sizes = outerSizes;
+        equations = outerEquations;
+        if (!inner.complete())
+          sizes->missing = inner.missing;
+        marker.erase();
+      });
+    };
+    mlir::Block *body = within(*value.inner, true, [&](llvm::ArrayRef<mlir::Value> results) {
+      for (mlir::Value yielded : results.drop_front(value.carried)) {
+        auto type = llvm::cast<mlir::RankedTensorType>(yielded.getType());
+        llvm::SmallVector<int64_t> shape{constant ? constant.getValue() : mlir::ShapedType::kDynamic};
+        shape.append(type.getShape().begin(), type.getShape().end());
+        types.push_back(mlir::RankedTensorType::get(shape, type.getElementType()));
+      }
+      NextOp::create(builder, place, results.take_front(value.carried), results.drop_front(value.carried));
+    });
+    mlir::Block *condition = nullptr;
+    if (value.condition) {
+      types.push_back(mlir::RankedTensorType::get({}, builder.getI64Type()));
+      condition = within(*value.condition, false, [&](llvm::ArrayRef<mlir::Value> results) {
+        WhileOp::create(builder, place, results.front());
+      });
+    }
+    auto op = LoopOp::create(builder, place, types, initial, mlir::Value(), space.sizes, rounds, value.reverse,
+                             llvm::is_contained(value.promises, "checkpoint"));
+    op.getBody().push_back(body);
+    if (condition)
+      op.getCondition().push_back(condition);
+    return op.getNumResults() ? op.getResult(0) : mlir::Value();
   }
 
   const Program &program;

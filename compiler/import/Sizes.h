@@ -24,6 +24,12 @@ class Sizes {
 public:
   Sizes(mlir::OpBuilder atStart, mlir::Location location) : builder(atStart), location(location) {}
 
+  /// The sizes of a region inside: those of the function and new ones, computed at `atStart`.
+  Sizes inside(mlir::OpBuilder atStart) const {
+    Sizes copy(*this);
+    copy.builder = atStart;
+    return copy;
+  }
   void define(const Atom *name, mlir::Value value) { atoms[name] = value; }
 
   /// Null if the polynomial is not affine in the indices of the space.

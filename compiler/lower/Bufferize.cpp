@@ -127,11 +127,13 @@ static void unshareDestinations(func::FuncOp function) {
   for (Operation *op : llvm::reverse(destinations)) { // fills before the tensors they fill
     bool first = true;
     for (OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
-      if (!first) {
-        OpBuilder builder(op);
+      Operation *user = use.getOwner();
+      bool elsewhere = user->getBlock() != op->getBlock() && !isa<linalg::LinalgOp>(user->getParentOp()); // in a loop
+      if (!first || elsewhere) {
+        OpBuilder builder(elsewhere ? user : op);
         use.set(builder.clone(*op)->getResult(0));
       }
-      first = false;
+      first &= elsewhere;
     }
   }
 }

@@ -31,6 +31,8 @@ static bool worthFusing(OpOperand *operand) {
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
   if (!producer || !consumer || !operand->get().hasOneUse())
     return false;
+  if (producer->getBlock() != consumer->getBlock()) // once, not in every round of a loop
+    return false;
   AffineMap map = consumer.getMatchingIndexingMap(operand);
   if (!map.isProjectedPermutation()) // windows of a convolution read each element many times
     return false;

@@ -1,6 +1,7 @@
 // nacre on tensors to linalg on tensors. Functions are rebuilt: bools become bytes, integers lose their sign.
 #include "Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -50,20 +51,9 @@ struct LowerToLinalg : nacre::impl::LowerToLinalgBase<LowerToLinalg> {
     IRMapping values;
     values.map(old.getArguments(), entry->getArguments());
     nacre::LinalgLowering lowering{builder, values, reassociate};
-    for (Operation &op : old.front()) {
-      if (auto lowers = dyn_cast<nacre::LowersToLinalg>(op)) {
-        Operation *last = entry->empty() ? nullptr : &entry->back();
-        if (failed(lowers.lowerToLinalg(lowering)))
-          return failure();
-        // What the backward pass computes again is not to be merged with what it repeats.
-        if (Attribute mark = op.getAttr("nacre.backward"))
-          for (Operation *made = last ? last->getNextNode() : &entry->front(); made; made = made->getNextNode())
-            if (isa<linalg::LinalgOp>(made))
-              made->setAttr("nacre.backward", mark);
-      } else {
-        builder.clone(op, values);
-      }
-    }
+    if (failed(lowering.lowerOps(old.front())))
+      return failure();
+    builder.clone(*old.front().getTerminator(), values);
     old.erase();
     return success();
   }

@@ -102,6 +102,7 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   if (options.reference)
     return;
   buildPackPipeline(manager, loops(options));
+  manager.addNestedPass<func::FuncOp>(createHoistFromLoops());
   manager.addPass(createHoistWeightWork());
   manager.addNestedPass<func::FuncOp>(createFuseElementwise());
   simplify(manager);

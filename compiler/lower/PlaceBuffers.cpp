@@ -44,6 +44,7 @@ struct PlaceBuffers : nacre::impl::PlaceBuffersBase<PlaceBuffers> {
     Block &entry = function.front();
     SmallVector<memref::AllocOp> allocations;
     function.walk([&](memref::AllocOp op) { allocations.push_back(op); });
+    Lives lives(function);
 
     // The twin that adds up the bytes: dimensions in, bytes out.
     OpBuilder builder(context);
@@ -71,13 +72,22 @@ struct PlaceBuffers : nacre::impl::PlaceBuffersBase<PlaceBuffers> {
       return failure();
     Value workspace = entry.getArgument(last), offset;
     for (memref::AllocOp op : allocations) {
-      if (op->getBlock() != &entry)
-        return op.emitError("a buffer is allocated inside a loop");
+      // In a loop it is the same place in every round, large enough for all.
+      OpBuilder outside(entry.findAncestorOpInBlock(*op));
+      SmallVector<Value> largest;
+      for (Value size : op.getDynamicSizes()) {
+        FailureOr<Value> most = largestSize(outside, size);
+        if (failed(most))
+          return failure();
+        largest.push_back(*most);
+      }
+      if (failed(lives.of(op)))
+        return failure();
       MemRefType type = op.getType();
       if (!type.getLayout().isIdentity())
         return op.emitError() << "a buffer has the layout of " << type;
       SmallVector<Value> sizes;
-      for (Value size : op.getDynamicSizes()) {
+      for (Value size : largest) {
         if (failed(repeatSize(builder, size, known)))
           return failure();
         sizes.push_back(known.lookup(size));
@@ -86,9 +96,9 @@ struct PlaceBuffers : nacre::impl::PlaceBuffersBase<PlaceBuffers> {
 
       OpBuilder here(op);
       if (!offset)
-        offset = arith::ConstantIndexOp::create(here, op.getLoc(), 0);
+        offset = arith::ConstantIndexOp::create(outside, op.getLoc(), 0);
       auto view = memref::ViewOp::create(here, op.getLoc(), type, workspace, offset, op.getDynamicSizes());
-      offset = arith::AddIOp::create(here, op.getLoc(), offset, bytesOf(here, op.getLoc(), type, op.getDynamicSizes()));
+      offset = arith::AddIOp::create(outside, op.getLoc(), offset, bytesOf(outside, op.getLoc(), type, largest));
       op.replaceAllUsesWith(view.getResult());
       op.erase();
     }

@@ -3,21 +3,32 @@
 #define NACRE_CONTROL
 include "dialect/Op.td"
 
-def Nacre_LoopOp : Nacre_Op<"loop", [Pure, AttrSizedOperandSegments]> {
+def Nacre_LoopOp : Nacre_TensorOp<"loop", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<KnowsExtents>, DeclareOpInterfaceMethods<Differentiable>]> {
   let summary = "rounds with carried tensors; what a round yields is stacked";
   let description = [{
     `body` has the counter (type index, usable as a size of the ops inside) and the carried tensors as block arguments and ends in
     `nacre.next`. `condition` is empty, or has the carried tensors as block arguments and ends in `nacre.while`: the loop ends before
     the first round in which it is false. The counter runs over 0 .. rounds-1, downwards if `reverse`. Other values of the function are used as they are.
+    `limit`: an i64 scalar, at most the number of rounds; the counter then runs over 0 .. limit-1.
     Results: the last carried tensors; each yielded tensor stacked on a new first axis in the order of the counter
     (rounds that did not run: zeros); with a condition, the number of rounds run, a scalar i64.
   }];
-  let arguments = (ins Variadic<Nacre_Tensor>:$initial, Variadic<Index>:$sizes, AffineMapAttr:$rounds,
-                       UnitAttr:$reverse, UnitAttr:$checkpoint);
+  let arguments = (ins Variadic<Nacre_Tensor>:$initial, Optional<Nacre_Tensor>:$limit, Variadic<Index>:$sizes,
+                       AffineMapAttr:$rounds, UnitAttr:$reverse, UnitAttr:$checkpoint);
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    unsigned carriedCount() { return getInitial().size(); }
+    unsigned yieldCount() { return getNumResults() - carriedCount() - (hasCondition() ? 1 : 0); }
+    bool hasCondition() { return !getCondition().empty(); }
+    ::mlir::BlockArgument counter() { return getBody().getArgument(0); }
+    ::mlir::BlockArgument carriedArgument(unsigned number) { return getBody().getArgument(number + 1); }
+    NextOp next();
+  }];
   let results = (outs Variadic<Nacre_Tensor>:$results);
   let regions = (region SizedRegion<1>:$body, AnyRegion:$condition);
   let assemblyFormat = [{
-    `rounds` `` custom<BareMap>($rounds) (`[` $sizes^ `]`)? (`reverse` $reverse^)? (`checkpoint` $checkpoint^)?
+    `rounds` `` custom<BareMap>($rounds) (`[` $sizes^ `]`)? (`limit` $limit^ `:` type($limit))? (`reverse` $reverse^)? (`checkpoint` $checkpoint^)?
     `carries` `(` ($initial^ `:` type($initial))? `)` $body `while` $condition attr-dict `:` type($results)
   }];
 }

@@ -202,6 +202,21 @@ LogicalResult ScatterOp::verify() {
   return success();
 }
 
+template <typename Op> static LogicalResult checkAxis(Op op) {
+  auto type = cast<RankedTensorType>(op.getOperand().getType());
+  if (op.getAxis() >= static_cast<uint64_t>(type.getRank()))
+    return op.emitOpError() << "runs along axis " << op.getAxis() << " of a tensor of rank " << type.getRank();
+  return success();
+}
+
+LogicalResult CumulativeSumOp::verify() { return checkAxis(*this); }
+LogicalResult PermutationOp::verify() {
+  auto type = cast<RankedTensorType>(getOperand().getType());
+  if (getResult().getType() != type.clone(IntegerType::get(getContext(), 32)))
+    return emitOpError() << "gives subscripts into " << type << " as " << getResult().getType();
+  return checkAxis(*this);
+}
+
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 OpFoldResult ReshapeOp::fold(FoldAdaptor) {
   auto type = cast<RankedTensorType>(getResult().getType());

@@ -2,6 +2,7 @@
 #ifndef NACRE_MOVEMENT
 #define NACRE_MOVEMENT
 include "dialect/Op.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 
 def Nacre_ScatterOp : Nacre_TensorOp<"scatter", [
@@ -49,6 +50,7 @@ def Nacre_PermutationOp : Nacre_TensorOp<"permutation", [DeclareOpInterfaceMetho
   let arguments = (ins Nacre_Tensor:$operand, I64Attr:$axis, UnitAttr:$descending);
   let results = (outs Nacre_Tensor:$result);
   let assemblyFormat = "$operand `axis` $axis (`descending` $descending^)? attr-dict `:` type($operand) `to` type($result)";
+  let hasVerifier = 1;
 }
 
 def Nacre_CumulativeSumOp : Nacre_TensorOp<"cumulative_sum", [
@@ -58,6 +60,7 @@ def Nacre_CumulativeSumOp : Nacre_TensorOp<"cumulative_sum", [
   let arguments = (ins Nacre_Tensor:$operand, I64Attr:$axis, UnitAttr:$reverse);
   let results = (outs Nacre_Tensor:$result);
   let assemblyFormat = "$operand `axis` $axis (`reverse` $reverse^)? attr-dict `:` type($operand)";
+  let hasVerifier = 1;
 }
 
 def Nacre_ExternOp : Nacre_TensorOp<"extern", [AttrSizedOperandSegments, HasExtents]> {

@@ -15,4 +15,7 @@ using ElementOf = llvm::function_ref<mlir::Value(ScalarLowering &, unsigned numb
 mlir::IRMapping lowerBody(ScalarLowering &, mlir::Block &body, ElementOf element,
                           llvm::function_ref<bool(mlir::Value)> wanted = nullptr);
 
+/// Repeated numbers are written where they are wanted to be changed, not copied from the object file.
+mlir::Value ownTensor(mlir::OpBuilder &, mlir::Location, mlir::Value tensor);
+
 } // namespace nacre

@@ -35,23 +35,11 @@ public:
     for (unsigned index = 0; index < scatter.loopCount(); ++index)
       if (axisOf[index] < 0)
         outer.push_back(index);
-    Value result = loops(0, initial());
+    Value result = loops(0, ownTensor(builder, location, lowering(scatter.getInit())));
     lowering.values.map(scatter.getResult(), result);
   }
 
 private:
-  /// Repeated numbers are written where they are wanted, not copied from the object file.
-  Value initial() {
-    Value init = lowering(scatter.getInit());
-    auto constant = init.getDefiningOp<arith::ConstantOp>();
-    auto numbers = constant ? dyn_cast<SplatElementsAttr>(constant.getValue()) : SplatElementsAttr();
-    if (!numbers)
-      return init;
-    Value number = arith::ConstantOp::create(builder, location, numbers.getSplatValue<TypedAttr>());
-    Value empty = tensor::EmptyOp::create(builder, location, numbers.getType().getShape(), number.getType());
-    return linalg::FillOp::create(builder, location, number, empty).getResult(0);
-  }
-
   // ---- which indices are one op -------------------------------------------------------------------------------------
   bool dependsOn(AffineMap map, unsigned index) {
     return llvm::any_of(map.getResults(), [&](AffineExpr e) { return e.isFunctionOfDim(index); });

@@ -6,7 +6,7 @@ namespace nacre {
 using ast::as;
 
 constexpr int64_t mostRounds = 4096; // of an unrolled loop
-constexpr int64_t fewRounds = 256;   // a loop over a shorter range is written out
+constexpr int64_t fewRounds = 64;    // a loop over a short range is written out
 
 std::vector<Ref> Walker::sequence(Ref e, Span span) {
   sound(e);

@@ -24,7 +24,7 @@ namespace {
 struct Buffer {
   memref::AllocOp op;
   int64_t bytes = 0;            // at scale 1, a multiple of the alignment
-  unsigned first = 0, last = 0; // positions in the block of the first and the last op that touches it
+  unsigned first = 0, last = 0; // positions of the first and the last op that touches it
   int64_t offset = 0;           // in its group, at scale 1
 };
 
@@ -77,37 +77,32 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
         return signalPassFailure();
   }
 
-  /// Everything that touches a buffer, through views as well, widens its life.
-  static void live(Value memref, Block *block, const llvm::DenseMap<Operation *, unsigned> &positions, Buffer &buffer) {
-    for (Operation *user : memref.getUsers()) {
-      unsigned position = positions.lookup(block->findAncestorOpInBlock(*user));
-      buffer.first = std::min(buffer.first, position);
-      buffer.last = std::max(buffer.last, position);
-      for (Value result : user->getResults())
-        if (isa<MemRefType>(result.getType()))
-          live(result, block, positions, buffer);
-    }
-  }
-
   static FailureOr<std::vector<Group>> groupsOf(func::FuncOp function) {
     Block *block = &function.front();
-    llvm::DenseMap<Operation *, unsigned> positions;
-    for (auto [position, op] : llvm::enumerate(*block))
-      positions[&op] = position;
+    Lives lives(function);
     std::vector<Group> groups;
-    for (memref::AllocOp op : llvm::make_early_inc_range(block->getOps<memref::AllocOp>())) {
+    SmallVector<memref::AllocOp> allocations;
+    function.walk([&](memref::AllocOp op) { allocations.push_back(op); });
+    for (memref::AllocOp op : allocations) {
       MemRefType type = op.getType();
       if (!type.getLayout().isIdentity())
         return op.emitError() << "a buffer has the layout of " << type;
-      Buffer buffer{op, int64_t(llvm::alignTo(unitBytes(type), workspaceAlignment)), unsigned(positions.size()), 0, 0};
-      live(op, block, positions, buffer);
-      if (buffer.first > buffer.last) // never used
-        buffer.first = buffer.last = positions[op];
-      SmallVector<Value> scale(op.getDynamicSizes());
+      FailureOr<Life> life = lives.of(op);
+      if (failed(life))
+        return failure();
+      Buffer buffer{op, int64_t(llvm::alignTo(unitBytes(type), workspaceAlignment)), life->first, life->last, 0};
+      // In a loop, the largest that it becomes in any round.
+      OpBuilder outside(block->findAncestorOpInBlock(*op));
+      SmallVector<Value> scale;
+      for (Value size : op.getDynamicSizes()) {
+        FailureOr<Value> largest = largestSize(outside, size);
+        if (failed(largest))
+          return failure();
+        scale.push_back(*largest);
+      }
       auto order = [&](Value size) { // arguments first, then as computed
         auto argument = dyn_cast<BlockArgument>(size);
-        return argument ? std::pair(0u, argument.getArgNumber())
-                        : std::pair(1u, positions.lookup(size.getDefiningOp()));
+        return argument ? std::pair(0u, argument.getArgNumber()) : std::pair(1u, lives.position(size.getDefiningOp()));
       };
       llvm::sort(scale, [&](Value a, Value b) { return order(a) < order(b); });
       Group *group = nullptr;
@@ -124,15 +119,6 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
   }
 
   LogicalResult plan(func::FuncOp function) {
-    bool nested = false;
-    function.walk([&](memref::AllocOp op) {
-      if (op->getBlock() != &function.front()) {
-        op.emitError("a buffer is allocated inside a loop");
-        nested = true;
-      }
-    });
-    if (nested)
-      return failure();
     SmallVector<memref::DeallocOp> ends;
     function.walk([&](memref::DeallocOp op) { ends.push_back(op); });
     for (memref::DeallocOp op : ends)
@@ -156,7 +142,14 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
         IRMapping known;
         for (BlockArgument argument : function.front().getArguments())
           known.map(argument, argument);
-        Value offset = scaled(builder, buffer.op.getLoc(), buffer.offset, (*groups)[number].scale);
+        SmallVector<Value> own((*groups)[number].scale);
+        if (buffer.op->getBlock() != &function.front())
+          for (Value &size : own) {
+            if (failed(repeatSize(builder, size, known)))
+              return failure();
+            size = known.lookup(size);
+          }
+        Value offset = scaled(builder, buffer.op.getLoc(), buffer.offset, own);
         int64_t before = 0;
         for (size_t other = 0; other < number; ++other) {
           const Group &group = (*groups)[other];
