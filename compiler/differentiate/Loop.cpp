@@ -33,10 +33,10 @@ private:
 
 /// x at subscripts that the counter and sizes give on some axes, whole on the others.
 struct Row {
-  Value tensor;                     // x, from outside of the loop
+  Value tensor;                       // x, from outside of the loop
   SmallVector<AffineExpr> subscripts; // one per axis, over `sizes`; null: the whole axis
-  SmallVector<Value> sizes;         // the counter of the body among them
-  Value value;                      // in the body of the backward loop
+  SmallVector<Value> sizes;           // the counter of the body among them
+  Value value;                        // in the body of the backward loop
 };
 
 class LoopAdjoint {
@@ -114,7 +114,8 @@ private:
     return loop.getLimit();
   }
 
-  // ---- rows -----------------------------------------------------------------------------------------------------------
+  // ---- rows
+  // -----------------------------------------------------------------------------------------------------------
   /// The axes of a read that the counter determines, if the others do not depend on it.
   std::optional<SmallVector<bool>> rowAxes(IndexSpace space, unsigned input, Value counter) {
     AffineMap map = cast<AffineMapAttr>(space.getMaps()[input]).getValue();
@@ -210,7 +211,8 @@ private:
     return cast<Differentiable>(all.getDefiningOp()).propagate(one);
   }
 
-  // ---- one round --------------------------------------------------------------------------------------------------------
+  // ---- one round
+  // --------------------------------------------------------------------------------------------------------
   /// What the forward loop is to yield besides, and its row in the backward body.
   struct Kept {
     Value value; // in the forward body
@@ -221,12 +223,11 @@ private:
   /// Stands for a value kept in all rounds until the forward loop yields it; null if its shape is not known outside.
   Value keep(OpBuilder &atStart, Value value) {
     std::optional<Extents> shape = extentsOf(value);
-    if (!shape || llvm::any_of(shape->symbols, [&](Value symbol) {
-          return loop->isAncestor(symbol.getParentBlock()->getParentOp());
-        }))
+    if (!shape || llvm::any_of(shape->symbols,
+                               [&](Value symbol) { return loop->isAncestor(symbol.getParentBlock()->getParentOp()); }))
       return {};
-    Operation *tape = UnrealizedConversionCastOp::create(builder, location, TypeRange{stackedType(value.getType())},
-                                                         ValueRange());
+    Operation *tape =
+        UnrealizedConversionCastOp::create(builder, location, TypeRange{stackedType(value.getType())}, ValueRange());
     SmallVector<Value> sizes(shape->symbols);
     SmallVector<AffineExpr> subscripts{getAffineSymbolExpr(sizes.size(), context)};
     for (unsigned axis = 0; axis < shape->map.getNumResults(); ++axis)
@@ -319,8 +320,8 @@ private:
     SmallVector<Attribute> maps(equation.getMaps().begin(), equation.getMaps().end());
     for (unsigned input = 0; input < maps.size(); ++input) {
       Value tensor = equation.getInputs()[input];
-      bool outside = !loop->isAncestor(tensor.getParentBlock()->getParentOp()) &&
-                     tensor.getParentBlock() != equation->getBlock();
+      bool outside =
+          !loop->isAncestor(tensor.getParentBlock()->getParentOp()) && tensor.getParentBlock() != equation->getBlock();
       if (!outside || !isReal(tensor) || !cotangents.wants(tensor) || llvm::is_contained(summed, tensor))
         continue;
       std::optional<SmallVector<bool>> fixed = rowAxes(equation, input, counter);
@@ -377,8 +378,7 @@ private:
       one.tape->erase();
     }
     for (unsigned number = 0; number < loop.getNumResults(); ++number)
-      loop.getResult(number).replaceAllUsesWith(
-          forward.getResult(number < ordinary ? number : number + used.size()));
+      loop.getResult(number).replaceAllUsesWith(forward.getResult(number < ordinary ? number : number + used.size()));
   }
 
   LoopOp loop;

@@ -67,8 +67,8 @@ private:
     SmallVector<Type> types(initial.getTypes());
     for (Value yielded : loop.next().getYields())
       types.push_back(stacked(yielded.getType(), count));
-    auto some = LoopOp::create(at, location, types, initial, Value(), ValueRange(), constant(count), loop.getReverse(),
-                               false);
+    auto some =
+        LoopOp::create(at, location, types, initial, Value(), ValueRange(), constant(count), loop.getReverse(), false);
     IRMapping mapping;
     loop.getBody().cloneInto(&some.getBody(), mapping);
     Value counter = some.counter();
@@ -91,9 +91,7 @@ private:
     for (unsigned symbol = 0; symbol < last; ++symbol)
       symbols.push_back(getAffineSymbolExpr(symbol, context));
     symbols[number] = symbols[number] + getAffineSymbolExpr(last, context);
-    auto rewrite = [&](AffineMap map) {
-      return map.replaceDimsAndSymbols({}, symbols, map.getNumDims(), last + 1);
-    };
+    auto rewrite = [&](AffineMap map) { return map.replaceDimsAndSymbols({}, symbols, map.getNumDims(), last + 1); };
     equation.getSizesMutable()[number].set(a);
     equation.getSizesMutable().append(b);
     equation.setExtents(rewrite(equation.getExtents()));

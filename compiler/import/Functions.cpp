@@ -4,8 +4,8 @@
 #include "import/Types.h"
 #include "ops/Ops.h"
 #include "llvm/ADT/STLExtras.h"
-#include <utility>
 #include <set>
+#include <utility>
 
 namespace nacre {
 

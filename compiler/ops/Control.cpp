@@ -57,9 +57,8 @@ std::optional<Extents> LoopOp::knownExtents(Value value) {
     return extentsOf(getInitial()[number]);
   // A new first axis before those of what is yielded, whose sizes must be known outside.
   std::optional<Extents> inner = extentsOf(next().getYields()[number - carriedCount()]);
-  if (!inner || llvm::any_of(inner->symbols, [&](Value symbol) {
-        return (*this)->isAncestor(symbol.getParentBlock()->getParentOp());
-      }))
+  if (!inner || llvm::any_of(inner->symbols,
+                             [&](Value symbol) { return (*this)->isAncestor(symbol.getParentBlock()->getParentOp()); }))
     return std::nullopt;
   Extents extents{{}, llvm::to_vector(inner->symbols)};
   unsigned before = extents.symbols.size();

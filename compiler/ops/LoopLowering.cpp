@@ -86,10 +86,10 @@ public:
     for (unsigned number = 0; number < carried + stacked; ++number)
       lowering.values.map(loop.getResult(number), repeat.getResult(number));
     if (loop.hasCondition()) {
-      Value count = arith::IndexCastOp::create(builder, location, builder.getI64Type(),
-                                               repeat.getResult(carried + stacked));
-      Value scalar = tensor::FromElementsOp::create(builder, location,
-                                                    RankedTensorType::get({}, builder.getI64Type()), count);
+      Value count =
+          arith::IndexCastOp::create(builder, location, builder.getI64Type(), repeat.getResult(carried + stacked));
+      Value scalar =
+          tensor::FromElementsOp::create(builder, location, RankedTensorType::get({}, builder.getI64Type()), count);
       lowering.values.map(loop.getResult(carried + stacked), scalar);
     }
     return success();

@@ -71,8 +71,9 @@ public:
       return ofExpression(apply.getAffineMap().getResult(0), apply.getMap().getNumDims(), apply.getOperands(),
                           greatest);
     bool falls = isa<arith::SubIOp>(op); // with its second operand
-    if (!falls && !isa<arith::AddIOp, arith::MulIOp, arith::MinSIOp, arith::MaxSIOp, arith::MinUIOp, arith::MaxUIOp,
-                       arith::IndexCastOp>(op) &&
+    if (!falls &&
+        !isa<arith::AddIOp, arith::MulIOp, arith::MinSIOp, arith::MaxSIOp, arith::MinUIOp, arith::MaxUIOp,
+             arith::IndexCastOp>(op) &&
         !(isa<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(op) &&
           getConstantIntValue(op->getOperand(1)).value_or(0) > 0))
       return {};
