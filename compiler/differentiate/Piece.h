@@ -1,8 +1,8 @@
 // A contribution to a cotangent: at every point of a box where all guards are at least 0, `value` is added to the
 // target at `target`. The general form that the adjoint of a read has before anyone knows how it is best computed.
 #pragma once
-#include "differentiate/Affine.h"
 #include "differentiate/Arithmetic.h"
+#include "ops/Affine.h"
 #include "ops/Extents.h"
 
 namespace nacre {

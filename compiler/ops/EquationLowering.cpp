@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "ops/Affine.h"
 #include "ops/Extents.h"
 #include "ops/Ops.h"
 #include "ops/Reduce.h"
@@ -18,39 +19,6 @@ using namespace mlir;
 using namespace nacre;
 
 namespace {
-
-/// A subscript as sum(coefficient * index) + offset; the offset is over sizes only.
-struct LinearSubscript {
-  SmallVector<int64_t> coefficients;
-  AffineExpr offset;
-};
-
-bool hasIndices(AffineExpr expression, unsigned count) {
-  for (unsigned index = 0; index < count; ++index)
-    if (expression.isFunctionOfDim(index))
-      return true;
-  return false;
-}
-
-bool addLinear(AffineExpr expression, int64_t factor, LinearSubscript &sum) {
-  unsigned count = sum.coefficients.size();
-  if (!hasIndices(expression, count)) {
-    sum.offset = sum.offset + expression * factor;
-    return true;
-  }
-  if (auto dim = dyn_cast<AffineDimExpr>(expression)) {
-    sum.coefficients[dim.getPosition()] += factor;
-    return true;
-  }
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expression);
-  if (!binary)
-    return false;
-  if (binary.getKind() == AffineExprKind::Add)
-    return addLinear(binary.getLHS(), factor, sum) && addLinear(binary.getRHS(), factor, sum);
-  auto constant = dyn_cast<AffineConstantExpr>(binary.getRHS());
-  return binary.getKind() == AffineExprKind::Mul && constant &&
-         addLinear(binary.getLHS(), factor * constant.getValue(), sum);
-}
 
 /// A tensor read at `map`, over loops only; or nothing: the element is computed in the body.
 struct View {
@@ -113,14 +81,15 @@ private:
     };
 
     for (auto [axis, subscript] : llvm::enumerate(map.getResults())) {
-      LinearSubscript linear{SmallVector<int64_t>(loops, 0), getAffineConstantExpr(0, builder.getContext())};
-      if (!addLinear(subscript, 1, linear)) {
+      std::optional<Linear> sum = linearOf(subscript, loops);
+      if (!sum || !sum->atoms.empty()) {
         if (hasSymbols(subscript))
           return std::nullopt;
         shape.push_back(whole(axis));
         subscripts.push_back(subscript);
         continue;
       }
+      Linear &linear = *sum;
       linear.offset = simplifyAffineExpr(linear.offset, 0, sizes.size());
       unsigned used = llvm::count_if(linear.coefficients, [](int64_t c) { return c != 0; });
       bool rising = llvm::all_of(linear.coefficients, [](int64_t c) { return c >= 0; });

@@ -99,14 +99,20 @@ LogicalResult ReshapeOp::lowerToLinalg(LinalgLowering &lowering) {
   return success();
 }
 
+/// Room for the one result of an op.
+template <typename Op> static Value emptyResult(Op op, LinalgLowering &lowering) {
+  Type element = tensorStorage(cast<RankedTensorType>(op.getResult().getType())).getElementType();
+  return tensor::EmptyOp::create(lowering.builder, op.getLoc(),
+                                 evaluate(lowering, op.getLoc(), op.getExtents(), op.getSizes()), element);
+}
+
 LogicalResult ConcatOp::lowerToLinalg(LinalgLowering &lowering) {
   OpBuilder &builder = lowering.builder;
   Location location = getLoc();
-  RankedTensorType type = tensorStorage(cast<RankedTensorType>(getResult().getType()));
-  SmallVector<OpFoldResult> extents = evaluate(lowering, location, getExtents(), getSizes());
-  Value result = tensor::EmptyOp::create(builder, location, extents, type.getElementType());
-  SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(type.getRank(), builder.getIndexAttr(1));
+  Value result = emptyResult(*this, lowering);
+  int64_t rank = cast<RankedTensorType>(result.getType()).getRank();
+  SmallVector<OpFoldResult> offsets(rank, builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(rank, builder.getIndexAttr(1));
   for (Value old : getInputs()) {
     Value part = lowering(old);
     SmallVector<OpFoldResult> lengths = tensor::getMixedSizes(builder, location, part);
@@ -124,8 +130,7 @@ LogicalResult AssembleOp::lowerToLinalg(LinalgLowering &lowering) {
   OpBuilder &builder = lowering.builder;
   Location location = getLoc();
   RankedTensorType type = tensorStorage(cast<RankedTensorType>(getResult().getType()));
-  SmallVector<OpFoldResult> extents = evaluate(lowering, location, getExtents(), getSizes());
-  Value result = tensor::EmptyOp::create(builder, location, extents, type.getElementType());
+  Value result = emptyResult(*this, lowering);
   if (getZero()) {
     Value zero = arith::ConstantOp::create(builder, location, builder.getZeroAttr(type.getElementType()));
     result = linalg::FillOp::create(builder, location, zero, result).getResult(0);

@@ -1,5 +1,6 @@
 // Derivatives as expressions: `grad(e, x)`, `stop_grad(x)`, and `gradcheck` in tests. What a derivative is, is settled
 // by the compiler; here is decided of what it is one, and refused what evidently has none.
+#include "check/Mentions.h"
 #include "check/Visit.h"
 #include "check/Walker.h"
 #include <algorithm>
@@ -88,6 +89,49 @@ bool Walker::dependsOn(Ref e, ValueId by, Span span) {
   return Flow(*emit.body, by).depends(of);
 }
 
+/// A derivative by something from outside the loop sees only what its body computes, so what was computed before the
+/// loop from `by`, and leads to `of`, is computed in the body once more (and hoisted by the compiler): the value to
+/// take instead of `of`. A carried value may come from `by` in a way that differs from round to round, which is
+/// refused.
+ValueId Walker::insideLoop(ValueId of, ValueId by, Span span, const std::string &what) {
+  std::vector<Value> &values = emit.body->values;
+  std::vector<bool> leads(of + 1);
+  leads[of] = true;
+  Flow flow(*emit.body, by);
+  for (ValueId id = of + 1; id-- > 0;)
+    if (leads[id])
+      Mentions([&](ValueId operand) { leads[operand] = true; }).of(values[id]);
+  for (auto [first, count] : loopCarried)
+    for (ValueId id = first; id < first + count; ++id)
+      if (by < first && leads[id] && isReal(values[id].type.element) && Flow(*emit.body, id).reaches(of))
+        fail(Kind::NoGradient, "a derivative by " + what + " cannot pass through the rounds of a loop",
+             {{span, values[id].name.empty() ? "computed from a value that the loop carries"
+                                             : "computed from `" + values[id].name + "`, which the loop carries"}},
+             "cut it with `stop_grad`, take the derivative behind the loop, or mark the loop @unroll");
+  std::map<ValueId, ValueId> again;
+  auto name = [&](ValueId id) {
+    auto found = again.find(id);
+    return found == again.end() ? id : found->second;
+  };
+  std::map<const Term *, const Term *> known;
+  for (ValueId id = 0; id <= of; ++id) {
+    if (id == by || !leads[id] || !flow.depends(id) || values[id].kind == Value::Kind::Weight)
+      continue;
+    if (again.empty() && id >= loopCarried.back().first)
+      return of; // all of it is in the body
+    Value copy = values[id];
+    for (ValueId &operand : copy.operands)
+      operand = name(operand);
+    if (copy.body)
+      copy.body = emit.renumber(copy.body, name, known);
+    for (Subscript &s : copy.subscripts)
+      if (s.gather)
+        s.gather = emit.renumber(s.gather, name, known);
+    again[id] = emit.append(std::move(copy));
+  }
+  return name(of);
+}
+
 /// d scalar / d by, where `by` is a value of the body being filled.
 Ref Walker::gradientOf(Ref scalar, ValueId by, Span span, Span bySpan) {
   ValueId of = valueOf(scalar, span);
@@ -111,6 +155,8 @@ Ref Walker::gradientOf(Ref scalar, ValueId by, Span span, Span bySpan) {
     fail(Kind::NoGradient, flow.depends(of) ? "this has no derivative by " + what : "this does not depend on " + what,
          std::move(labels), hint);
   }
+  if (!loopCarried.empty() && by < loopCarried.back().first)
+    of = insideLoop(of, by, span, "`" + flat(bySpan.text()) + "`");
   Value made{};
   made.kind = Value::Kind::Gradient;
   made.type = emit.type(by);

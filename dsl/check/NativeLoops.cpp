@@ -39,6 +39,7 @@ public:
     auto restore = [&] {
       w.frame->yields = yields;
       w.loopCounters.resize(counters);
+      w.loopCarried.resize(counters);
       w.factStack.resize(level);
       for (auto &[name, value] : before)
         outer->assign(name, value);
@@ -129,6 +130,7 @@ private:
 
     std::vector<Region> regions;
     w.loopCounters.push_back(plan.counter);
+    w.loopCarried.push_back({ValueId(first), carried.size()});
     if (plan.condition) {
       Ref condition = sound(w.evaluate(plan.condition, outer));
       auto shape = w.shapeOf(condition);
@@ -154,6 +156,7 @@ private:
     w.failed = failedBefore || bad;
     w.frame->yields = outerYields;
     w.loopCounters.pop_back();
+    w.loopCarried.pop_back();
     if (bad)
       throw Quiet();
     if (w.frame->returned != returned)

@@ -1,41 +1,10 @@
 // Bodies inside bodies. The body of a loop, of a kept call or of a custom derivative is walked into the enclosing body,
 // where every name means what it means outside; then its values are cut off into a body of their own.
+#include "check/Mentions.h"
 #include "check/Walker.h"
 #include <algorithm>
 
 namespace nacre {
-
-namespace {
-/// Calls `use` with every value that a value mentions itself; what stands in bodies inside it mentions none of these.
-class Mentions {
-public:
-  explicit Mentions(std::function<void(ValueId)> use) : use(std::move(use)) {}
-  void of(const Value &v) {
-    for (ValueId operand : v.operands)
-      use(operand);
-    of(v.body);
-    of(v.subscripts);
-  }
-
-private:
-  void of(const std::vector<Subscript> &subscripts) {
-    for (const Subscript &s : subscripts)
-      of(s.gather);
-  }
-  void of(const Term *term) {
-    if (!term || !seen.insert(term).second)
-      return;
-    if (term->kind == Term::Kind::Read)
-      use(term->tensor);
-    of(term->subscripts);
-    for (const Term *operand : term->operands)
-      of(operand);
-  }
-
-  std::function<void(ValueId)> use;
-  std::set<const Term *> seen;
-};
-} // namespace
 
 /// The values from `first` on are `shared` placeholders (arguments of every region), then the regions, one after the
 /// other. What regions use from before `first`, weights included, becomes further arguments of each of them, and is

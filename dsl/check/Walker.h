@@ -401,6 +401,7 @@ private:
   bool dependsOn(Ref, ValueId by, Span);
   /// d scalar / d `by`, a value of the body being filled; `bySpan` is what the source calls it.
   Ref gradientOf(Ref scalar, ValueId by, Span span, Span bySpan);
+  ValueId insideLoop(ValueId of, ValueId by, Span span, const std::string &what);
   Ref gradientBy(Ref scalar, Ref by, Span, Span bySpan);
   Ref gradientCall(const std::vector<Argument> &, Span);
   Ref stopGradient(Ref, Span);
@@ -449,6 +450,7 @@ private:
   const Term *seed = nullptr;
   std::map<std::string, uint32_t> ordinals;            // draws so far, by path
   std::vector<Index> loopCounters;                     // of the native loops around what is being walked
+  std::vector<std::pair<ValueId, size_t>> loopCarried; // their carried values in the body: the first, and how many
   std::set<const ast::GradientDecl *> openDerivatives; // being expanded
   bool checkpointed = false;                           // the loop at hand recomputes its rounds
   std::optional<std::string> drawPath;                 // of an initialiser: the path of its weight

@@ -134,9 +134,9 @@ struct Value {
   uint32_t axis = 0;
   bool reverse = false;
   uint32_t carried = 0;
-  std::vector<Subscript> subscripts; // of a Scatter
-  std::unique_ptr<Body> inner, backward, condition;
-  std::vector<std::string> promises; // attributes on the statement, such as "fuse(conv)"
+  std::vector<Subscript> subscripts;                // of a Scatter
+  std::shared_ptr<Body> inner, backward, condition; // never changed once made: copies of a value share them
+  std::vector<std::string> promises;                // attributes on the statement, such as "fuse(conv)"
 };
 
 /// Values in an order in which operands come first.

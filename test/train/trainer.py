@@ -36,6 +36,18 @@ def accuracy(trained, evaluated):
     assert abs(result["validate.accuracy"] - result["accuracy"]) < 1e-6 and result["accuracy"] > 0.85
 
 
+def agree(*runs):
+    """The same training by other programs: to what rounding leaves after a few hundred steps."""
+    results = []
+    for run in runs:
+        with open(run) as f:
+            results.append(json.load(f))
+    for result in results:
+        for name in "loss", "validate.loss":
+            assert abs(result[name] - results[0][name]) < 2e-3 * results[0][name], (name, results)
+    assert results[0]["validate.accuracy"] > 0.5, results[0]
+
+
 def interrupted(data):
     """Ctrl-C at several moments; the resumed run ends with the weights of the undisturbed one."""
     words = ["./digits", "train", "fit", "--data-dir", data, "--out", "part.safetensors", "--epochs", "40", "--quiet"]

@@ -1,40 +1,7 @@
 // The passes on buffers and loops (the records are in LoopsPasses.td).
 #pragma once
+#include "dialect/Upstream.h"
 #include "mlir/Pass/Pass.h"
-
-namespace mlir {
-namespace affine {
-class AffineDialect;
-}
-namespace arith {
-class ArithDialect;
-}
-namespace func {
-class FuncDialect;
-class FuncOp;
-} // namespace func
-namespace linalg {
-class LinalgDialect;
-}
-namespace LLVM {
-class LLVMDialect;
-}
-namespace math {
-class MathDialect;
-}
-namespace memref {
-class MemRefDialect;
-}
-namespace scf {
-class SCFDialect;
-}
-namespace tensor {
-class TensorDialect;
-}
-namespace vector {
-class VectorDialect;
-}
-} // namespace mlir
 
 namespace nacre {
 #define GEN_PASS_DECL

@@ -1,5 +1,5 @@
 // Linear forms of affine expressions, and bounds of their values.
-#include "differentiate/Affine.h"
+#include "ops/Affine.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 
