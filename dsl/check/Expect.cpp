@@ -69,6 +69,9 @@ void Walker::expectStatement(const ast::ExpectStmt *s, Scope *inner) {
     e.condition = uint32_t(test->body.results.size());
     test->body.results.push_back(emit.equation({}, fits));
   } else {
+    if (s->tolerance)
+      fail(Kind::TypeMismatch, "`within` is how far two sides of `~=` may lie apart", {{s->tolerance->span, ""}},
+           "write `expect a ~= b within ..`");
     Ref condition = sound(evaluate(s->condition, inner));
     auto shape = shapeOf(condition);
     if (!shape || shape->element != Element::Bool)
