@@ -110,8 +110,12 @@ Bindings Walker::compileTimeArguments(const ast::Decl *callee, const FileScope *
                        Entity::Kind::Builtin,  Entity::Kind::Layer,  Entity::Kind::Instance,
                        Entity::Kind::Method};
       if (std::find(callable.begin(), callable.end(), value->kind) == callable.end())
-        fail(Kind::TypeMismatch, "`" + p.name.text + "` of `" + callee->name.text + "` is a function",
-             {{at, "this is " + describe(value)}, {p.span, "declared here"}});
+        fail(Kind::TypeMismatch,
+             "`" + p.name.text + "` of `" + callee->name.text + "` is a function, `" + flat(p.type->span.text()) + "`",
+             {{at, "this is " + describe(value)}, {p.span, "declared here"}},
+             value->kind == Entity::Kind::Real || isInteger(value)
+                 ? "write a function; the library's `constant[" + describe(value) + "]` always gives one number"
+                 : "pass a function");
     }
     if (!modular && holdsTensor(value))
       fail(Kind::NotCompileTime, "`" + p.name.text + "` of `" + callee->name.text + "` must be known at compile time",
