@@ -17,7 +17,9 @@ import formula
 import safetensors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WITHIN = 2e-4   # of the largest number: up to 50 layers in f32 against f64
+# Of the largest number: up to 50 layers in f32 against f64. Among millions of rectified units a few stand so near 0 that the two
+# fall on different sides; each changes a slope by some 1e-3, of PyTorch in f32 as of ours.
+WITHIN = {"logits": 2e-4, "slope": 1e-2}
 
 
 def program(nacre, folder, name):
@@ -56,7 +58,7 @@ def main():
             os.remove(weights)
         print(f"{name}: built in {seconds:.1f} s, " + ", ".join(f"{part} within {error:.1e}" for part, error in errors.items())
               + " of the largest")
-        failures += not max(errors.values()) <= WITHIN
+        failures += not all(error <= WITHIN[part] for part, error in errors.items())
     sys.exit(1 if failures or not names else 0)
 
 
