@@ -163,7 +163,8 @@ private:
   void readResult(size_t number, int code) {
     std::string place = trialFolder(number), text = trials[number].text();
     auto buffer = MemoryBuffer::getFile(place + "/result.json");
-    Expected<json::Value> value = json::parse(buffer ? (*buffer)->getBuffer() : StringRef());
+    StringRef lines = buffer ? (*buffer)->getBuffer().rtrim() : StringRef(); // of the blocks before it as well
+    Expected<json::Value> value = json::parse(lines.substr(lines.rfind('\n') + 1));
     const json::Object *row = value ? value->getAsObject() : nullptr;
     if (code != 0 || !row) {
       if (!value)

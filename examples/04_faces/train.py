@@ -42,7 +42,7 @@ def main():
     program, weights = os.path.join(out, "faces"), os.path.join(out, "faces.safetensors")
     subprocess.run([options.nacre, "build", "--cpu=native", os.path.join(HERE, "faces.nacre"), "-o", program], check=True)
     common = ["--data-dir", HERE, "--quiet", "--json"]
-    measured = run(program, "train", "fit", "--fresh", "--out", weights, *common)
+    measured = run(program, "train", "fit", "--out", weights, *common)
     accuracy = measured["validate.accuracy"]
     print(f"  classifier  {round(accuracy * len(test))} of {len(test)} held-back patches right, {100 * accuracy:.2f} % "
           f"(at least {100 * LEAST:g} %), trained in {measured['seconds']:.1f} s", flush=True)

@@ -3,6 +3,7 @@
 #include "train.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 size_t nacre_weight_bytes(const nacre_weight_info *weight) {
   size_t count, bytes;
@@ -72,7 +73,8 @@ static int open_model(nacre_trainer *t, const nacre_trainer_setup *setup, int32_
   int status = state ? NACRE_OK : named_file(t, setup, info, position, &file);
   if (status != NACRE_OK)
     return status;
-  bool stored = !state && !setup->fresh && *info->file && !makes_own_file(t, setup, info);
+  bool absent = *info->file && info->file_optional && access(info->file, F_OK) != 0;
+  bool stored = !state && !setup->fresh && *info->file && !absent && !makes_own_file(t, setup, info);
   if (setup->evaluation && !state && *info->file)
     stored = true;
   if (setup->evaluation && !state && !file && !stored && !info->embedded)

@@ -11,9 +11,11 @@ from check import write_safetensors  # noqa: E402
 WEIGHTS = {
     "mlp": {"fc1.weight": (5, 6), "fc1.bias": (5,), "norm.weight": (5,), "norm.bias": (5,), "fc2.weight": (4, 5), "fc2.bias": (4,)},
     "net": {"c.weight": (4, 3, 3, 3), "c.bias": (4,)},
+    "up": {"t.weight": (3, 2, 3, 3), "t.bias": (2,)},
     "plain": {"c.weight": (4, 3, 3, 3), "c.bias": (4,)},
 }
-INPUTS = {"mlp": {"x": (3, 6), "label": (3,)}, "net": {"x": (2, 8, 7, 3)}, "plain": {"x": (2, 5, 6, 3)}, "pools": {"x": (2, 9, 8, 3)}}
+INPUTS = {"mlp": {"x": (3, 6), "label": (3,)}, "net": {"x": (2, 8, 7, 3)}, "plain": {"x": (2, 5, 6, 3)}, "pools": {"x": (2, 9, 8, 3)},
+          "loops": {"x": (6, 2, 3), "w": (3, 3)}, "places": {"x": (5, 4), "id": (5,), "table": (4, 3)}, "up": {"x": (2, 4, 5, 3)}}
 
 
 def main():
@@ -32,7 +34,7 @@ def main():
         for name, inputs in INPUTS.items():
             arguments = []
             for argument, shape in inputs.items():
-                array = draw.integers(0, 4, shape).astype(np.int32) if argument == "label" else draw.normal(size=shape).astype(np.float32)
+                array = draw.integers(0, 4, shape).astype(np.int32) if argument in ("label", "id") else draw.normal(size=shape).astype(np.float32)
                 path = os.path.join(folder, argument + ".npy")
                 np.save(path, array)
                 arguments.append(f"{argument}={path}")

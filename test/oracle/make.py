@@ -161,9 +161,14 @@ def layers():
     x, r = draw(37, scale=3.0), draw(37)
     functions = {"relu": F.relu, "leaky": lambda v: F.leaky_relu(v, 0.2), "sigmoid": torch.sigmoid, "silu": F.silu,
                  "gelu": F.gelu, "gelu_tanh": lambda v: F.gelu(v, approximate="tanh"), "softplus": F.softplus, "elu": F.elu,
-                 "tanh": torch.tanh}
+                 "tanh": torch.tanh, "identity": lambda v: v}
     g.case("activations", {"x": x, "r": r},
            {name: torch.autograd.grad((f(x) * r).sum(), x)[0] for name, f in functions.items()})
+    g.case("activation_values", {"x": x}, {name: f(x) for name, f in functions.items()})
+    random = np.random.default_rng(5)   # drawn apart, so that the cases below keep their numbers
+    x, r = (torch.from_numpy(random.normal(size=n).astype(np.float32)).double() for n in ((2, 7, 5, 3), (2, 3, 2, 3)))
+    y = last(F.max_pool2d(F.relu(first(x.requires_grad_())), 3, 2))
+    g.case("in_lists", {"x": x, "r": r}, {"y": y, "dx": torch.autograd.grad((y * r).sum(), x)[0]})
     g.write("layers")
 
 

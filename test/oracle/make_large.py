@@ -1,4 +1,5 @@
-"""The logits of AlexNet, VGG-16, ResNet-18 and ResNet-50 at 224 x 224, from PyTorch modules with the weights of formula.py.
+"""The logits of AlexNet, VGG-16, ResNet-18 and ResNet-50 at 224 x 224, from PyTorch modules with the weights of formula.py;
+and, where a network has no smaller form, the slope of Σ logits² / 2 by its first bias, which every layer passes on.
 
     pip install -r requirements.txt && python make_large.py      # writes goldens/large.json; f64, some minutes
 
@@ -103,9 +104,15 @@ def main():
         shapes = {key: list(value.shape) for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
         weights = {key: torch.from_numpy(formula.tensor(key, shape)).double() for key, shape in shapes.items()}
         model.load_state_dict(weights, strict=False, assign=True)
-        with torch.no_grad():
-            logits = model.eval()(x)
+        sloped = name in ("alexnet", "vgg16")
+        bias = model.features[0].bias.requires_grad_() if sloped else None
+        for key, value in model.named_parameters():
+            value.requires_grad_(value is bias)
+        logits = model.eval()(x)
         out[name] = {"logits": [[float(f"{v:.9g}") for v in row] for row in logits.tolist()], "weights": shapes}
+        if sloped:
+            (slope,) = torch.autograd.grad(logits.square().sum() / 2, bias)
+            out[name]["slope"] = [float(f"{v:.9g}") for v in slope.tolist()]
         print(name, out[name]["logits"], flush=True)
     with open(os.path.join(HERE, "goldens", "large.json"), "w") as f:
         json.dump(out, f, indent=None, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What scikit-learn says of guesses: writes goldens/metrics.json.
+"""What scikit-learn says of guesses and predictions: writes goldens/metrics*.
 
     pip install scikit-learn==1.9.1 && python make_metrics.py
 """
@@ -24,18 +24,36 @@ def sets():
     yield np.array([3]), np.array([3])
 
 
+def counted():
+    """200 rows of ten logits, which the trainer counts in batches."""
+    random = np.random.default_rng(9)
+    label = random.integers(0, 10, 200)
+    z = random.normal(size=(200, 10)).astype(np.float32)
+    z[np.arange(200), label] += random.random(200) < 0.6
+    z[:, 2] = (0.5 * z[:, 2] + label / 10).astype(np.float32)
+    np.save(os.path.join(HERE, "goldens", "metrics_z.npy"), z)
+    np.save(os.path.join(HERE, "goldens", "metrics_label.npy"), label.astype(np.int32))
+    y, t = z[:, 2].astype(np.float64), label / 10
+    said = {"top3": m.top_k_accuracy_score(label, z, k=3, labels=range(10)), "mean": float(z[:, 1].mean(dtype=np.float64)),
+            "binary": m.accuracy_score(label > 4, z[:, 0] > 0), "mse": m.mean_squared_error(t, y),
+            "rmse": m.root_mean_squared_error(t, y), "mae": m.mean_absolute_error(t, y), "determination": m.r2_score(t, y)}
+    return {"said": said, **scores(label, z.argmax(1))}
+
+
+def scores(label, guess):
+    each = dict(labels=range(10), average=None, zero_division=0)
+    macro = dict(average="macro", zero_division=0)   # over the classes that occur or are guessed
+    return {"label": label.tolist(), "guess": guess.tolist(), "scores": {
+        "accuracy": m.accuracy_score(label, guess), "precision": m.precision_score(label, guess, **macro),
+        "recall": m.recall_score(label, guess, **macro), "f1": m.f1_score(label, guess, **macro),
+        "micro_f1": m.f1_score(label, guess, average="micro"),
+        "class_precision": m.precision_score(label, guess, **each).tolist(),
+        "class_recall": m.recall_score(label, guess, **each).tolist(), "class_f1": m.f1_score(label, guess, **each).tolist(),
+        "confusion": m.confusion_matrix(label, guess, labels=range(10)).tolist()}}
+
+
 def main():
-    out = []
-    for label, guess in sets():
-        each = dict(labels=range(10), average=None, zero_division=0)
-        macro = dict(average="macro", zero_division=0)   # over the classes that occur or are guessed
-        out.append({"label": label.tolist(), "guess": guess.tolist(), "scores": {
-            "accuracy": m.accuracy_score(label, guess), "precision": m.precision_score(label, guess, **macro),
-            "recall": m.recall_score(label, guess, **macro), "f1": m.f1_score(label, guess, **macro),
-            "micro_f1": m.f1_score(label, guess, average="micro"),
-            "class_precision": m.precision_score(label, guess, **each).tolist(),
-            "class_recall": m.recall_score(label, guess, **each).tolist(), "class_f1": m.f1_score(label, guess, **each).tolist(),
-            "confusion": m.confusion_matrix(label, guess, labels=range(10)).tolist()}})
+    out = [scores(label, guess) for label, guess in sets()] + [counted()]
     with open(os.path.join(HERE, "goldens", "metrics.json"), "w", encoding="utf-8") as f:
         json.dump(out, f, separators=(",", ":"))
 
