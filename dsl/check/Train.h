@@ -54,7 +54,13 @@ private:
     std::vector<std::string> names;
   };
   enum class Rows : uint8_t { Fixed, Open, None }; // of the batch: `batch`, 1 .. `batch`, or no batch
-  struct Function;
+  struct Function {
+    Function(Checker &checker, const ast::TrainDecl *decl, const FileScope *file)
+        : walker(checker, decl, file, false) {}
+    Walker walker;
+    Entry entry;
+    Batch batch;
+  };
 
   // ---- settings (TrainSettings.cpp)
   void readSettings();
@@ -69,23 +75,28 @@ private:
   bool has(const std::string &option) const;
   double numberOf(const std::string &option) const;
 
-  // ---- functions (Train.cpp)
+  // ---- the block (Train.cpp)
   bool prepare();
   bool rehearse();
   void listParameters();
   static TrainPhase phaseOf(const std::string &setting);
+
+  // ---- one function (TrainFunctions.cpp)
   std::unique_ptr<Function> open(const std::string &name, Rows, TrainPhase);
   std::optional<uint32_t> close(Function &);
   void store(Function &, const Term *keep);
   Ref walk(Function &, const ast::Setting &);
-  Ref lossOf(Function &);
-  void stepBody(Function &);
   void result(Function &, const std::string &name, Ref, Span);
   void results(Function &, const std::string &prefix, Ref, Span);
-  void nameMetric(Walker &, const std::string &name, Ref);
+  static Span spanOf(const ast::Setting &s) { return s.value ? s.value->span : s.name.span; }
+
+  // ---- the functions (TrainSteps.cpp, TrainMetrics.cpp, TrainProbe.cpp)
+  Ref lossOf(Function &);
+  void stepBody(Function &);
   static const Term *finite(Walker &, Ref);
   std::optional<uint32_t> makeStep(bool accumulate);
   std::optional<uint32_t> makeBegin();
+  void nameMetric(Walker &, const std::string &name, Ref);
   std::optional<uint32_t> makeEvaluate();
   std::optional<uint32_t> makeSummary();
   std::optional<uint32_t> makeShow();

@@ -187,6 +187,7 @@ private:
   Ref keepCall(const Signature &, Bound &, Span, const std::string &title);
   Ref customCall(const Signature &, Bound &, Span, const ast::GradientDecl *);
   Ref externCall(const Signature &, Scope *, Span);
+  Ref calledBody(const Signature &, Scope *, Span);
   Ref typed(Ref value, Ref declared, Span);
   void checkExtern(const ast::FunctionDecl *);
   Ref apply(Ref callee, std::vector<Argument>, Span, Scope *, const ast::Expr *calleeExpr);
