@@ -36,6 +36,13 @@ TrainBlock::WeightKey TrainBlock::origin(WeightKey key) const {
   return found == ties.end() ? key : found->second;
 }
 
+TrainBlock::Batch TrainBlock::sampleOf(Ref record, Span span) {
+  if (record->kind != Entity::Kind::Record)
+    reader.fail(Kind::TypeMismatch, "a sample is a record", {{span, "this is " + describe(record)}},
+                "write `data name -> (x: real[64], label: i32)`");
+  return {record->items, record->names};
+}
+
 /// Models, the type of a batch, and the optimiser; false after reporting.
 bool TrainBlock::prepare() {
   try {
@@ -61,10 +68,7 @@ bool TrainBlock::prepare() {
     if (const ast::Setting *s = setting("data")) {
       auto use = reader.dataUse(s->value, reader.frame->root);
       row.data = use.number;
-      if (use.record->kind != Entity::Kind::Record)
-        reader.fail(Kind::TypeMismatch, "a sample is a record", {{s->value->span, "this is " + describe(use.record)}},
-                    "write `data name -> (x: real[64], label: i32)`");
-      sample = {use.record->items, use.record->names};
+      sample = sampleOf(use.record, s->value->span);
       if (const ast::Setting *v = setting("validate")) {
         auto other = reader.dataUse(v->value, reader.frame->root);
         row.validate = other.number;
@@ -77,6 +81,14 @@ bool TrainBlock::prepare() {
                       {{v->value->span, "these are " + describe(other.record)},
                        {s->value->span, "these are " + describe(use.record)}},
                       "both need the same fields");
+      }
+    }
+    if (const ast::Setting *s = setting("shared")) {
+      auto *several = as<ast::ListExpr>(s->value);
+      for (const ast::Expr *e : several ? several->elements : std::vector<const ast::Expr *>{s->value}) {
+        auto use = reader.dataUse(e, reader.frame->root);
+        row.shared.push_back(use.number);
+        shared.push_back(sampleOf(use.record, e->span));
       }
     }
     optimizer = &checker.syntheticModel(row.name + ".optimizer", decl->name.span);

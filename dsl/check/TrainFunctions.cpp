@@ -15,9 +15,10 @@ std::unique_ptr<TrainBlock::Function> TrainBlock::open(const std::string &name, 
   w.emit.body = &entry.body;
   entry.name = row.name + "." + name;
   entry.span = decl->name.span;
-  gradientNorm = nullptr;
+  gradientNorm = plateauCount = nullptr;
   minimised.clear();
   calls.clear();
+  optimised.clear();
   changed = false;
   w.step(decl->name.span);
   auto argument = [&](const std::string &field, Element element, Axes axes) {
@@ -46,30 +47,54 @@ std::unique_ptr<TrainBlock::Function> TrainBlock::open(const std::string &name, 
       f->batch.items.push_back(argument(sample.names[i], sample.items[i]->element, std::move(axes)));
       f->batch.names.push_back(sample.names[i]);
     }
+  for (size_t d = 0; d < shared.size(); ++d) {
+    std::string called = shared.size() > 1 ? "rows" + std::to_string(d) : "rows";
+    const Atom *rows = nameAtom(called);
+    uint32_t first = uint32_t(entry.arguments.size());
+    Batch whole;
+    for (size_t i = 0; i < shared[d].items.size(); ++i) {
+      Axes axes = shared[d].items[i]->axes;
+      axes.insert(axes.begin(), Axis{Polynomial(rows), false});
+      whole.items.push_back(argument(shared[d].names[i], shared[d].items[i]->element, std::move(axes)));
+      whole.names.push_back(shared[d].names[i]);
+    }
+    entry.dimensions.push_back({called, rows, 1, std::nullopt, first, 0, decl->name.span});
+    entry.guards.push_back({Polynomial(rows) - 1, false, called + " >= 1", decl->name.span});
+    w.facts().setLower(rows, 1);
+    w.compileTimeAtoms.insert(rows);
+    f->shared.push_back(std::move(whole));
+  }
   w.seed = w.emit.read(*argument("seed", Element::U64, {})->value);
   entry.hasSeed = true;
   Ref iteration = argument("iteration", Element::Int, {}), epoch = argument("epoch", Element::Int, {});
+  Ref plateaus = argument("plateaus", Element::Int, {});
   w.frame->root->bind("iteration", iteration);
   w.frame->root->bind("epoch", epoch);
   // Schedules and optimisers count steps from 1.
   const Term *count = w.emit.apply(Primitive::Add, {w.emit.read(*iteration->value), w.emit.integer(Scalar::I64, 1)});
   stepNumber = w.emitted(Element::I32, w.emit.equation({}, w.emit.cast(count, Scalar::I32), "step"));
+  plateauCount =
+      w.emitted(Element::I32, w.emit.equation({}, w.emit.cast(w.emit.read(*plateaus->value), Scalar::I32), "plateaus"));
   return f;
 }
 
 /// What the block may leave behind: while it trains, the trained models and the optimiser; in an evaluation, metrics.
+bool TrainBlock::isStored(TrainPhase phase, WeightKey key) const {
+  if (phase == TrainPhase::Metrics || phase == TrainPhase::Summary)
+    return key.first == metrics->number;
+  bool listed = std::any_of(models.begin(), models.end(), [&](ModelState *m) { return m->number == key.first; });
+  return (listed || key.first == optimizer->number) && !frozen.count(key);
+}
+
 /// `keep`, if there is one, is the condition under which new values are taken.
 void TrainBlock::store(Function &f, const Term *keep) {
   Walker &w = f.walker;
-  bool trainingPhase = w.phase == TrainPhase::Loss || w.phase == TrainPhase::Step || w.phase == TrainPhase::Begin;
   for (const auto &[key, value] : std::map(w.writes)) {
-    ModelState &state = checker.models[key.first];
-    bool listed = std::find(models.begin(), models.end(), &state) != models.end();
-    if (trainingPhase ? !(listed || &state == optimizer) || frozen.count(key) : &state != metrics)
+    if (!isStored(w.phase, key))
       continue;
     ValueId id = value;
     if (keep) {
-      const Weight &weight = state.weights[key.second];
+      const Weight &weight = checker.models[key.first].weights[key.second];
       ValueId old = w.oldWeight(key, decl->name.span, weight.path);
       std::vector<Index> indices = Emitter::indicesFor(weight.type.extents);
       const Term *element = w.emit.select(keep, w.emit.read(id, Emitter::subscriptsFor(indices)),
@@ -103,11 +128,18 @@ Ref TrainBlock::walk(Function &f, const ast::Setting &s) {
     std::vector<Ref> batches;
     if (!f.batch.items.empty())
       batches.push_back(w.record(f.batch.items, f.batch.names));
+    for (const Batch &whole : f.shared)
+      batches.push_back(w.record(whole.items, whole.names));
     if (s.parameters.size() > batches.size())
-      w.fail(Kind::UnknownArgument, "`" + s.name.text + "` takes " + (batches.empty() ? "no batch" : "one batch"),
+      w.fail(Kind::UnknownArgument,
+             "`" + s.name.text + "` takes " + (f.batch.items.empty() ? "no batch" : "one batch") +
+                 (f.shared.empty() ? "" : ", and " + std::to_string(f.shared.size()) + " of `shared`"),
              {{s.parameters[batches.size()].span, ""}},
              batches.empty() ? "write `" + s.name.text + "() { .. }`, or give the block `data`"
-                             : "write `" + s.name.text + "(r)`");
+                             : "write `" + s.name.text +
+                                   (f.batch.items.empty() ? "(g)`"
+                                    : f.shared.empty()    ? "(r)`"
+                                                          : "(r, g)`"));
     for (size_t i = 0; i < s.parameters.size(); ++i) {
       if (s.parameters[i].type)
         w.fail(Kind::BadSetting, "the type of a batch is what `data` says", {{s.parameters[i].type->span, ""}},

@@ -15,13 +15,21 @@ static const ast::FunctionDecl *resultMethod(const Instance &instance) {
   return nullptr;
 }
 
+/// An error, which should fall, says so itself.
+static bool lowerIsBetter(const Instance &metric) {
+  const auto &attributes = metric.decl->attributes;
+  return std::any_of(attributes.begin(), attributes.end(),
+                     [](const ast::Attribute &a) { return a.name.text == "lower_is_better"; });
+}
+
 /// `accuracy`, `fair.gap`: those of a metric's values that are one number can be watched.
-void TrainBlock::nameMetric(Walker &w, const std::string &name, Ref value) {
+void TrainBlock::nameMetric(Walker &w, const std::string &name, Ref value, bool lowerIsBetter) {
   if (value->kind == Entity::Kind::Record) {
     for (size_t i = 0; i < value->items.size(); ++i)
-      nameMetric(w, name + "." + (value->names[i].empty() ? std::to_string(i) : value->names[i]), value->items[i]);
+      nameMetric(w, name + "." + (value->names[i].empty() ? std::to_string(i) : value->names[i]), value->items[i],
+                 lowerIsBetter);
   } else if (auto shape = w.shapeOf(value); shape && shape->axes.empty()) {
-    metricNames.insert(name);
+    metricNames[name] = lowerIsBetter;
   }
 }
 
@@ -54,7 +62,7 @@ std::optional<uint32_t> TrainBlock::makeEvaluate() {
         Instance *instance = found->second->instance;
         metricLayers.push_back({name, instance});
         if (!resultMethod(*instance)) {
-          nameMetric(w, name, value->items[i]);
+          nameMetric(w, name, value->items[i], lowerIsBetter(*instance));
           results(*f, name, value->items[i], spanOf(*s));
         }
       }
@@ -81,7 +89,7 @@ std::optional<uint32_t> TrainBlock::makeSummary() {
       if (!method)
         continue;
       Ref value = w.sound(w.invoke(*instance, method, {}, instance->span));
-      nameMetric(w, name, value);
+      nameMetric(w, name, value, lowerIsBetter(*instance));
       results(*f, name, value, instance->span);
     }
   } catch (Problem &p) {

@@ -40,6 +40,14 @@ std::optional<uint32_t> TrainBlock::makeProbe() {
       seen.insert(seen.end(), called.begin(), called.end());
       for (Ref loss : minimised)
         seen.push_back({"loss at " + placeText(spanOf(*setting(setting("loss") ? "loss" : "step"))), loss});
+      for (const auto &[key, value] : std::map(w.writes))
+        if (const Weight &weight = checker.models[key.first].weights[key.second];
+            isStored(w.phase, key) && isReal(weight.type.element)) {
+          const Location *location = w.emit.body->values[value].location;
+          seen.push_back(
+              {"what becomes of `" + weight.path + "` at " + placeText(location ? location->span : decl->name.span),
+               w.emitted(Element::Real, value)});
+        }
       std::vector<ValueId> flags;
       std::function<void(const std::string &, Ref)> flag = [&](const std::string &text, Ref value) {
         for (Ref item : value->items)

@@ -95,6 +95,31 @@ void TrainBlock::stepBody(Function &f) {
   }
 }
 
+/// Whether all that `<-` wrote may be kept: of a parameter every number is finite, of a state none is a NaN. (What an
+/// optimiser wrote follows from a loss, which is looked at anyway.) Null: nothing of that kind is written.
+Ref TrainBlock::storesAreGood(Function &f) {
+  Walker &w = f.walker;
+  const Term *good = nullptr;
+  for (const auto &[key, value] : std::map(w.writes)) {
+    const Weight &weight = checker.models[key.first].weights[key.second];
+    if (!isReal(weight.type.element) || optimised.count(key) || key.first == optimizer->number ||
+        !isStored(w.phase, key))
+      continue;
+    std::vector<Index> indices = Emitter::indicesFor(weight.type.extents);
+    const Term *x = w.emit.read(value, Emitter::subscriptsFor(indices));
+    const Term *infinity = w.emit.real(x->type, std::numeric_limits<double>::infinity());
+    const Term *fits = weight.trained
+                           ? w.emit.apply(Primitive::Less, {w.emit.apply(Primitive::Absolute, {x}), infinity})
+                           : w.emit.apply(Primitive::LessEqual, {x, infinity});
+    const Term *lost = w.emit.apply(Primitive::Not, {fits});
+    if (!indices.empty())
+      lost = w.emit.reduce(Reduction::Any, std::move(indices), lost);
+    const Term *all = w.emit.read(w.emit.equation({}, w.emit.apply(Primitive::Not, {lost})));
+    good = good ? w.emit.apply(Primitive::And, {good, all}) : all;
+  }
+  return good ? w.emitted(Element::I32, w.emit.equation({}, w.emit.cast(good, Scalar::I32), "stores.good")) : nullptr;
+}
+
 std::optional<uint32_t> TrainBlock::makeStep(bool accumulate) {
   accumulating = accumulate;
   auto f = open(accumulate ? "accumulate" : "step", Rows::Fixed, phaseOf(setting("loss") ? "loss" : "step"));
@@ -106,6 +131,11 @@ std::optional<uint32_t> TrainBlock::makeStep(bool accumulate) {
     for (Ref loss : minimised) {
       const Term *good = finite(w, loss);
       keep = keep ? w.emit.apply(Primitive::And, {keep, good}) : good;
+    }
+    if (Ref good = !w.failed && setting("step") ? storesAreGood(*f) : nullptr) {
+      result(*f, "stores.good", good, spanOf(*setting("step")));
+      const Term *flag = w.emit.apply(Primitive::NotEqual, {w.emit.read(*good->value), w.emit.integer(Scalar::I32, 0)});
+      keep = keep ? w.emit.apply(Primitive::And, {keep, flag}) : flag;
     }
     if (keep && !w.failed) {
       ValueId id = w.emit.equation({}, keep, "finite");

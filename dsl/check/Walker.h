@@ -223,7 +223,8 @@ private:
 
   // ---- statements (Statements.cpp, Branches.cpp, Expect.cpp)
   void block(const ast::Block *, Scope *);
-  void boundOnce(const ast::Block *);         // a name is bound once per block
+  void boundOnce(const ast::Block *); // a name is bound once per block
+  void unreached(const ast::Block *, Scope *);
   bool statement(const ast::Stmt *, Scope *); // false: the body has returned
   void walkStatement(const ast::Stmt *, Scope *);
   void poison(const ast::Stmt *, Scope *);
