@@ -114,6 +114,13 @@ private:
     sub->add_flag("--reference", options.reference, "the plain lowering: slow, and the measure of the fast one");
   }
 
+  void addLink(CLI::App *sub) {
+    sub->add_option("--link", options.linked,
+                    "an object file or static library with C functions that the file declares `extern`")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+  }
+
   void addCheck() {
     CLI::App *sub = command("check", "checks names, types and shapes", "nacre check digits.nacre",
                             [this] { return runCheck(options); });
@@ -152,6 +159,7 @@ private:
         ->allow_extra_args(false)
         ->type_name("WHAT");
     addCompile(sub, "x86-64-v3");
+    addLink(sub);
     sub->add_option("--weights", options.weights,
                     "the file of weights that the product opens by itself; MODEL=F for several models")
         ->type_name("F.safetensors")
@@ -166,6 +174,7 @@ private:
                             [this] { return runRun(options); });
     addFiles(sub, false);
     addCompile(sub, "native");
+    addLink(sub);
     sub->footer("Example: nacre run digits.nacre predict image=images.npy --weights digits.safetensors\n"
                 "What follows FILE is for the program: ENTRY name=file.npy ... and --weights --out --json --threads "
                 "--time --seed.");
@@ -174,6 +183,7 @@ private:
     CLI::App *sub = command(name, what, example, run);
     addFiles(sub, false);
     addCompile(sub, "native");
+    addLink(sub);
     bool training = std::string_view(name) == "train";
     sub->footer(
         std::string("Example: ") + example + "\nWhat follows FILE is for the trainer: [NAME] " +
@@ -186,6 +196,7 @@ private:
                             "nacre sweep digits.nacre --jobs 2 --epochs 5", [this] { return runSweep(options); });
     addFiles(sub, false);
     addCompile(sub, "native");
+    addLink(sub);
     sub->add_option("--jobs", options.jobs, "trials that run at the same time (default: as many as processors)")
         ->check(CLI::Range(1, 1024).description(""))
         ->type_name("N");
@@ -205,6 +216,7 @@ private:
                             [this] { return runTest(options); });
     addFiles(sub, true);
     addCompile(sub, "native");
+    addLink(sub);
   }
   void addShow() {
     CLI::App *sub = command("show", "prints a model as one stage leaves it", "nacre show --stage=linalg digits.nacre",
@@ -230,7 +242,7 @@ private:
     static const std::set<std::string> runners{"run", "train", "eval", "sweep"};
     if (words.empty() || !runners.count(words[0]))
       return;
-    std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics", "--real"};
+    std::vector<std::string> own{"--set", "--library", "--cpu", "--diagnostics", "--real", "--link"};
     std::vector<std::string> mine{words[0]};
     if (words[0] == "sweep")
       own.insert(own.end(), {"--jobs", "--trials", "-o"});

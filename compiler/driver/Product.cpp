@@ -1,5 +1,6 @@
 // Compiles with the descriptor inside, and links.
 #include "driver/Product.h"
+#include "driver/Foreign.h"
 #include "driver/Session.h"
 #include "driver/Weights.h"
 #include "target/Descriptor.h"
@@ -29,23 +30,11 @@ std::vector<std::string> codecsOf(const Program &program) {
   return {codecs.begin(), codecs.end()};
 }
 
-bool callsImages(const Body &body) {
-  for (const Value &value : body.values) {
-    if (value.kind == Value::Kind::Extern && value.name.rfind("nacre_image_", 0) == 0)
-      return true;
-    for (const Body *inner : {value.inner.get(), value.backward.get(), value.condition.get()})
-      if (inner && callsImages(*inner))
-        return true;
-  }
-  return false;
-}
-
 /// Does anything in the module call the image kernels of the library?
 bool callsImages(const Program &program) {
-  auto calls = [](const auto &list) {
-    return std::any_of(list.begin(), list.end(), [](const auto &function) { return callsImages(function.body); });
-  };
-  return calls(program.entries) || calls(program.functions) || calls(program.tests);
+  bool calls = false;
+  forEachForeignCall(program, [&](const Value &value) { calls |= value.name.rfind("nacre_image_", 0) == 0; });
+  return calls;
 }
 
 std::string unknownCodec(const Program &program) {
@@ -107,6 +96,8 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
                          const ProductOptions &product) {
   if (std::string problem = unwritable(output); !problem.empty())
     return problem;
+  if (std::string problem = checkLinkedFiles(product.options.linked); !problem.empty())
+    return problem;
   bool executable = kind == "exe";
   DescriptorOptions descriptor;
   if (std::string problem = describe(program, executable, product, descriptor); !problem.empty())
@@ -137,11 +128,12 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   LinkOptions link{installation().runtime, executable ? codecsOf(program) : std::vector<std::string>(),
                    !program.trains.empty(), product.options.strip};
   link.images = callsImages(program);
+  link.files = product.options.linked;
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);
   printTimes(product.options, result.times, 0, seconds() - linkStart);
-  return problem;
+  return problem.empty() ? "" : explainLinkProblem(program, problem);
 }
 
 std::string buildProgram(const Program &program, const std::string &output, const ProductOptions &product) {

@@ -1,6 +1,7 @@
 // nacre sweep: trains a block once per trial, each a process of its own in a folder of its own, and ranks what came
 // out. Finished trials are lines of FOLDER/trials.jsonl; what is there is not done again, so a stopped sweep goes on.
 #include "driver/Session.h"
+#include "driver/Signals.h"
 #include "driver/Trainer.h"
 #include "driver/Trials.h"
 #include "llvm/Support/FileSystem.h"
@@ -10,7 +11,6 @@
 #include "llvm/Support/raw_ostream.h"
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <iostream>
 #include <map>
 #include <sys/wait.h>
@@ -42,14 +42,14 @@ public:
       return fail("cannot make the folder " + folder + ": " + error.message());
     makeAbsolute();
     readOutcomes();
-    std::signal(SIGINT, [](int) { stopped = 1; }); // the trials get it as well: they save and end
+    passSignalsOn(); // the trials save and end
     size_t workers = std::max(1u, options.jobs ? options.jobs : std::thread::hardware_concurrency());
     threads = std::max<size_t>(1, std::thread::hardware_concurrency() / workers);
     size_t done = outcomes.size();
     if (done)
       std::cerr << done << " of " << trials.size() << " trials are done already (" << folder << ")\n";
     for (size_t next = 0; next < trials.size() || !running.empty();) {
-      if (!stopped && next < trials.size() && running.size() < workers) {
+      if (!stopped && !wasInterrupted() && next < trials.size() && running.size() < workers) {
         if (!outcomes.count(trials[next].text()))
           start(next);
         ++next;
@@ -106,6 +106,11 @@ private:
       sys::fs::make_absolute(absolute);
       words.insert(words.end(), {"--library", absolute.str().str()});
     }
+    for (const std::string &linked : options.linked) {
+      SmallString<256> absolute(linked);
+      sys::fs::make_absolute(absolute);
+      words.insert(words.end(), {"--link", absolute.str().str()});
+    }
     if (!options.cpu.empty())
       words.insert(words.end(), {"--cpu", options.cpu});
     words.insert(words.end(), {file, train.name, "--json", "--threads", std::to_string(threads), "--out",
@@ -125,19 +130,8 @@ private:
     static char anchor;
     std::string program = sys::fs::getMainExecutable("nacre", &anchor);
     std::vector<std::string> words = wordsFor(trials[number], place);
-    std::vector<char *> arguments{program.data()};
-    for (std::string &word : words)
-      arguments.push_back(word.data());
-    arguments.push_back(nullptr);
     std::cerr << "trial " << number + 1 << "/" << trials.size() << ": " << trials[number].text() << "\n";
-    pid_t child = fork();
-    if (child == 0) {
-      bool good =
-          chdir(place.c_str()) == 0 && freopen("result.json", "w", stdout) && freopen("errors.txt", "w", stderr);
-      if (good)
-        execv(program.c_str(), arguments.data());
-      _exit(127);
-    }
+    pid_t child = startProgram(program, words, place);
     if (child > 0)
       running[child] = number;
     else
@@ -152,9 +146,10 @@ private:
       return;
     size_t number = found->second;
     running.erase(found);
+    forgetProgram(child);
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 127;
     if (code == interruptedCode) {
-      stopped = 1;
+      stopped = true;
       return;
     }
     readResult(number, code);
@@ -230,7 +225,7 @@ private:
         name = std::isnan(valueOf(outcome.values, "validate.loss")) ? "loss" : "validate.loss";
       lines.push_back({&outcome, &trial, valueOf(outcome.values, name)});
     }
-    bool smaller = mode ? mode->text == "min" : smallerIsBetter(name);
+    bool smaller = !mode || mode->text == "min"; // the front end has settled both
     std::stable_sort(lines.begin(), lines.end(), [&](const Line &a, const Line &b) {
       if (std::isnan(a.value) || std::isnan(b.value))
         return !std::isnan(a.value) && std::isnan(b.value);
@@ -246,7 +241,7 @@ private:
     if (!lines.empty() && sys::fs::exists(lines[0].outcome->folder + "/weights.safetensors"))
       std::cout << "best: " << lines[0].outcome->folder << "/weights.safetensors\n";
     std::cout.flush();
-    if (stopped) {
+    if (stopped || wasInterrupted()) {
       std::cerr << "stopped with " << lines.size() << " of " << trials.size()
                 << " trials done; the same command goes on\n";
       return interruptedCode;
@@ -256,14 +251,7 @@ private:
                     : Success;
   }
 
-  static bool smallerIsBetter(StringRef name) {
-    for (StringRef word : {"loss", "error", "mse", "mae", "rmse", "perplexity", "gap"})
-      if (name.rsplit('.').second.contains(word) || (!name.contains('.') && name.contains(word)))
-        return true;
-    return false;
-  }
-
-  static volatile std::sig_atomic_t stopped;
+  bool stopped = false; // a trial was interrupted
   const Options &options;
   const Train &train;
   std::vector<Trial> trials;
@@ -272,7 +260,6 @@ private:
   std::map<std::string, Outcome> outcomes; // by the text of the settings
   std::map<pid_t, size_t> running;
 };
-volatile std::sig_atomic_t Sweep::stopped = 0;
 
 } // namespace
 

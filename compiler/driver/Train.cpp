@@ -1,10 +1,10 @@
 // nacre train, nacre eval: the trainer of a file's train blocks for this machine in a scratch folder, run and
 // forgotten.
 #include "driver/Session.h"
+#include "driver/Signals.h"
 #include "driver/Trainer.h"
 #include "llvm/Support/Path.h"
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <set>
@@ -143,11 +143,12 @@ int runTrainer(const Options &options, const std::string &verb) {
   ProductOptions product{options, options.cpu.empty() ? "native" : options.cpu, true};
   if (problem = buildProgram(*program, output, product); !problem.empty())
     return fail(problem);
-  // Ctrl-C is for the trainer, which saves and says how to go on; with this command, not with the scratch program.
-  std::signal(SIGINT, SIG_IGN);
+  // An interruption is for the trainer, which saves and says how to go on; with this command, not the scratch program.
+  passSignalsOn();
   setenv("NACRE_TRAINER_COMMAND", ("nacre " + verb + " " + options.files[0]).c_str(), 1);
-  int code = execute(output, trainerWords(verb, options), std::nullopt, problem);
-  return problem.empty() ? code : fail(program->module + ": " + problem);
+  pid_t trainer = startProgram(output, trainerWords(verb, options));
+  int code = trainer < 0 ? -1 : waitForProgram(trainer);
+  return code < 0 ? fail(program->module + ": cannot start " + output) : code;
 }
 
 } // namespace

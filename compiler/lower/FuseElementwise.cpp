@@ -68,7 +68,10 @@ static bool mergeUpdates(func::FuncOp function) {
         return user == consumer || user == back ||
                (user->getBlock() == consumer->getBlock() && consumer->isBeforeInBlock(user));
       });
-      if (!stored)
+      // Fusing takes one operand away: where the consumer reads the producer once more, the op would read itself.
+      bool readOnce =
+          llvm::count_if(consumer->getOperands(), [&](Value read) { return read.getDefiningOp() == producer; }) == 1;
+      if (!stored || !readOnce)
         continue;
       IRRewriter rewriter(consumer);
       auto fused = linalg::fuseElementwiseOps(rewriter, operand);

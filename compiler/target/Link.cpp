@@ -157,6 +157,7 @@ std::string linkProgram(const std::string &object, const std::string &output, co
   if (linker.program.empty())
     return noLinker();
   std::vector<std::string> words = commonFlags(options), inputs{object};
+  inputs.insert(inputs.end(), options.files.begin(), options.files.end());
   for (StringRef name : {"nacre_main", "nacre_rt"}) {
     if (std::string problem = requireFile(archive(options, name)); !problem.empty())
       return problem;
@@ -194,7 +195,9 @@ std::string linkShared(const std::string &object, const std::string &output, con
     return problem;
   std::vector<std::string> words = commonFlags(options);
   // All of nacre.h belongs to the interface, also what nothing in the object calls.
-  std::vector<std::string> inputs{object, "--whole-archive", archive(options, "nacre_rt"), "--no-whole-archive"};
+  std::vector<std::string> inputs{object};
+  inputs.insert(inputs.end(), options.files.begin(), options.files.end());
+  inputs.insert(inputs.end(), {"--whole-archive", archive(options, "nacre_rt"), "--no-whole-archive"});
   std::vector<std::string> roots, extra;
   if (std::string problem = extraArchives(options, false, roots, extra); !problem.empty())
     return problem;
@@ -268,6 +271,16 @@ std::string makeArchive(const std::string &object, const std::string &output, co
     archives.push_back(archive(options, "nacre_rt"));
   std::vector<std::unique_ptr<MemoryBuffer>> buffers;
   std::vector<std::unique_ptr<object::Archive>> sources;
+  for (const std::string &path : options.files)
+    if (!StringRef(path).ends_with(".a")) {
+      Expected<NewArchiveMember> file = NewArchiveMember::getFile(path, /*Deterministic=*/true);
+      if (!file)
+        return toString(file.takeError());
+      file->MemberName = sys::path::filename(path);
+      members.push_back(std::move(*file));
+    } else {
+      archives.push_back(path);
+    }
   for (const std::string &path : archives)
     if (std::string problem = takeMembers(path, buffers, sources, members); !problem.empty())
       return problem;

@@ -11,7 +11,8 @@ struct LinkOptions {
   std::vector<std::string> codecs; // "png": that entries name
   bool train = false;              // the module has train blocks: also libnacre_train.a and libnacre_data.a
   bool strip = false;
-  bool images = false; // the module calls image kernels (`extern fn nacre_image_..`): also libnacre_images.a
+  std::vector<std::string> files; // of the user: objects and archives with the C functions that the module calls
+  bool images = false;            // the module calls image kernels (`extern fn nacre_image_..`): also libnacre_images.a
 };
 
 /// All return an empty string, or what went wrong and what would help.

@@ -35,10 +35,10 @@ static const ScalarFunction ScalarFunctions[] = {{"exp", Primitive::Exp, std::ex
 static const std::string_view Reducers[] = {"sum", "prod",   "mean",   "max", "min",
                                             "any", "argmax", "argmin", "all", "logsumexp"};
 static const std::string_view Others[] = {
-    "reshape",   "concat", "stack",    "unstack",   "split",     "fill",      "uniform", "normal",
-    "iota",      "shape",  "size",     "len",       "select",    "clamp",     "append",  "zip",
-    "enumerate", "assert", "seed",     "grad",      "stop_grad", "gradcheck", "weights", "named",
-    "matches",   "update", "minimise", "bernoulli", "sort",      "argsort",   "topk",    "cumsum"};
+    "reshape",   "concat", "stack",     "unstack",   "split",   "fill",    "uniform", "normal",    "iota",
+    "shape",     "size",   "len",       "select",    "clamp",   "append",  "zip",     "enumerate", "assert",
+    "seed",      "grad",   "stop_grad", "gradcheck", "weights", "named",   "matches", "update",    "minimise",
+    "bernoulli", "sort",   "argsort",   "topk",      "cumsum",  "plateaus"};
 // Part of the language, refused where an entry or a test reaches them.
 static const std::string_view NotYet[] = {"print", "sample", "together", "load_image", "all_sum",
                                           "rank",  "ranks",  "bpe",      "wordpiece",  "char"};
@@ -581,6 +581,14 @@ Ref Walker::builtin(const std::string &name, const Bindings &hyper, const std::v
     else
       train->minimise(*this, a[0].value, a[1].value, a[0].span);
     return checker.bad;
+  }
+  if (name == "plateaus") {
+    if (!expanding() && !train)
+      return tensorType(Element::I32, {});
+    if (!train || !train->counts())
+      fail(Kind::MisplacedStatement, "`plateaus` is known to a train block only", {{span, ""}},
+           "use it in the schedule of an optimiser");
+    return train->plateaus(*this, args, span);
   }
   if (name == "stop_grad")
     return stopGradient(arrange(name, args, {"x"}, 1, span)[0].value, span);

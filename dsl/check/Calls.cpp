@@ -173,15 +173,8 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
           value = whole(value, span);
         inner->bind(p.name.text, value);
       }
-      if (foreign) {
-        result = externCall(s, inner, span);
-      } else {
-        body(s, inner);
-        result = frame->returned;
-      }
+      result = calledBody(s, inner, span);
     }
-    if (!result)
-      throw Quiet();
     sound(result);
     restore();
     return result;
@@ -189,6 +182,16 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
     restore();
     throw;
   }
+}
+
+/// What a function or layer gives whose parameters are bound in `inner`; one that is in error has said so.
+Ref Walker::calledBody(const Signature &s, Scope *inner, Span span) {
+  if (s.decl->kind == ast::DeclKind::Function && static_cast<const ast::FunctionDecl *>(s.decl)->isExtern)
+    return sound(externCall(s, inner, span));
+  body(s, inner);
+  if (!frame->returned)
+    throw Quiet();
+  return sound(frame->returned);
 }
 
 // ---- what can be called --------------------------------------------------------------------------------------------

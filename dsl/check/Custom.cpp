@@ -215,16 +215,7 @@ Ref Walker::customCall(const Signature &s, Bound &bound, Span span, const ast::G
     Scope *inner = scope(bound.scope);
     for (const auto &[name, value] : inputs.bound)
       inner->bind(name, value);
-    Ref result = nullptr;
-    if (static_cast<const ast::FunctionDecl *>(s.decl)->isExtern) {
-      result = externCall(s, inner, span);
-    } else {
-      body(s, inner);
-      result = frame->returned;
-    }
-    if (!result)
-      throw Quiet();
-    sound(result);
+    Ref result = calledBody(s, inner, span);
     std::vector<Ref> results;
     leaves(result, results);
     std::vector<Region> regions;

@@ -210,6 +210,7 @@ void TrainBlock::change(Walker &w, std::vector<Change> changes, Span span) {
       w.fail(Kind::NotAnOptimizer, "an optimiser gives a parameter like the one it took",
              {{rule, "this gives " + describe(made) + " for " + describe(p)}}, "its result is `real[...]`");
     w.writeWeight(c.parameter->key, made, rule);
+    optimised.insert(c.parameter->key);
   }
 }
 

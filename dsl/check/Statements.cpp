@@ -60,9 +60,29 @@ void Walker::boundOnce(const ast::Block *b) {
   }
 }
 
+/// Only methods may stand behind a `return`; what else does is reported, and its names mean nothing.
+void Walker::unreached(const ast::Block *b, Scope *inner) {
+  const ast::Stmt *end = nullptr;
+  for (const ast::Stmt *s : b->statements) {
+    if (end && s->kind != ast::StmtKind::Function) {
+      bool weight = s->kind == ast::StmtKind::Weight;
+      report({Kind::MisplacedStatement,
+              "nothing behind `return` is reached, but the methods of a layer",
+              {{s->span, ""}, {end->span, "the layer or function ends here"}},
+              {},
+              weight ? "declare it before it is used" : "move it up, or remove it"});
+      poison(s, inner);
+    }
+    if (s->kind == ast::StmtKind::Return)
+      end = s;
+  }
+}
+
 void Walker::block(const ast::Block *b, Scope *inner) {
-  if (frame->decl == decl && !dry)
+  if (frame->decl == decl && !dry) {
     boundOnce(b);
+    unreached(b, inner);
+  }
   for (const ast::Stmt *s : b->statements)
     if (!statement(s, inner))
       return;
@@ -164,8 +184,9 @@ bool Walker::statement(const ast::Stmt *s, Scope *inner) {
 }
 
 static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
-    {"fuse", false},    {"keep", true},       {"unroll", true},  {"private", true},    {"read", true},  {"write", true},
-    {"session", false}, {"precision", false}, {"target", false}, {"checkpoint", true}, {"symbol", true}};
+    {"fuse", false},   {"keep", true},       {"unroll", true},   {"private", true},
+    {"read", true},    {"write", true},      {"session", false}, {"precision", false},
+    {"target", false}, {"checkpoint", true}, {"symbol", true},   {"lower_is_better", true}};
 
 void Walker::attributes(const ast::Stmt *s) {
   for (const ast::Attribute &a : s->attributes) {
@@ -178,7 +199,7 @@ void Walker::attributes(const ast::Stmt *s) {
       std::string near = nearest(a.name.text, names);
       fail(Kind::UnknownAttribute, "no attribute named `@" + a.name.text + "`", {{a.span, ""}},
            near.empty() ? "the attributes are @fuse, @keep, @unroll, @private, @read, @write, @session, @checkpoint, "
-                          "@precision, @target and @symbol"
+                          "@precision, @target, @symbol and @lower_is_better"
                         : "`@" + near + "` is close");
     }
     if (!known->second && expanding())

@@ -23,6 +23,9 @@ public:
   /// `minimise(e, model)` and `update(model, gradients)` of a step.
   void minimise(Walker &, Ref loss, Ref model, Span);
   void update(Walker &, Ref model, Ref gradients, Span);
+  bool counts() const { return plateauCount != nullptr; }
+  /// `plateaus(..)` of a schedule: how often what is watched has stopped improving.
+  Ref plateaus(Walker &, const std::vector<Argument> &, Span);
   /// What a call of a layer in the text of `loss` or `metrics` is known by, where calling it again means the same
   /// value.
   std::string callKey(Walker &, const Instance &, const ast::Decl *method, const std::vector<Argument> &) const;
@@ -49,12 +52,19 @@ private:
     std::string pattern;
     Ref layer;
   };
-  struct Batch {
+  struct Batch { // the fields of one sample; in a function, of the samples that it is given
     std::vector<Ref> items;
     std::vector<std::string> names;
   };
   enum class Rows : uint8_t { Fixed, Open, None }; // of the batch: `batch`, 1 .. `batch`, or no batch
-  struct Function;
+  struct Function {
+    Function(Checker &checker, const ast::TrainDecl *decl, const FileScope *file)
+        : walker(checker, decl, file, false) {}
+    Walker walker;
+    Entry entry;
+    Batch batch;
+    std::vector<Batch> shared;
+  };
 
   // ---- settings (TrainSettings.cpp)
   void readSettings();
@@ -62,30 +72,41 @@ private:
   void readSweep(const ast::Setting &);
   void readArgument(const ast::Argument &, const std::string &form, const std::string &option, const std::string &what);
   void requireSettings();
-  void finishSettings(); // needs the names of the metrics
   const ast::Setting *setting(const std::string &name) const;
   void number(const std::string &name, double, Span);
   void text(const std::string &name, const std::string &, Span);
   bool has(const std::string &option) const;
   double numberOf(const std::string &option) const;
+  static const Option *optionNamed(const std::vector<Option> &, const std::string &name);
 
-  // ---- functions (Train.cpp)
+  // ---- what is watched (TrainWatched.cpp)
+  void finishSettings(); // needs the names of the metrics
+
+  // ---- the block (Train.cpp)
   bool prepare();
+  Batch sampleOf(Ref record, Span);
   bool rehearse();
   void listParameters();
   static TrainPhase phaseOf(const std::string &setting);
+
+  // ---- one function (TrainFunctions.cpp)
   std::unique_ptr<Function> open(const std::string &name, Rows, TrainPhase);
   std::optional<uint32_t> close(Function &);
+  bool isStored(TrainPhase, WeightKey) const;
   void store(Function &, const Term *keep);
   Ref walk(Function &, const ast::Setting &);
-  Ref lossOf(Function &);
-  void stepBody(Function &);
   void result(Function &, const std::string &name, Ref, Span);
   void results(Function &, const std::string &prefix, Ref, Span);
-  void nameMetric(Walker &, const std::string &name, Ref);
+  static Span spanOf(const ast::Setting &s) { return s.value ? s.value->span : s.name.span; }
+
+  // ---- the functions (TrainSteps.cpp, TrainMetrics.cpp, TrainProbe.cpp)
+  Ref lossOf(Function &);
+  void stepBody(Function &);
   static const Term *finite(Walker &, Ref);
+  Ref storesAreGood(Function &);
   std::optional<uint32_t> makeStep(bool accumulate);
   std::optional<uint32_t> makeBegin();
+  void nameMetric(Walker &, const std::string &name, Ref, bool lowerIsBetter);
   std::optional<uint32_t> makeEvaluate();
   std::optional<uint32_t> makeSummary();
   std::optional<uint32_t> makeShow();
@@ -110,6 +131,8 @@ private:
   std::vector<Rule> rules;
   int64_t batch = 0, every = 1; // samples per call; calls per iteration
   Batch sample;
+  std::vector<Batch> shared;   // one sample of each, too
+  std::vector<Option> plateau; // rows of options; empty: none is counted
 
   std::vector<ModelState *> models;  // trained
   std::vector<Parameter> parameters; // of them
@@ -118,13 +141,14 @@ private:
   std::map<uint32_t, std::set<std::string>> frozenParts; // by model: paths of layers whose parameters are all frozen
   ModelState *optimizer = nullptr, *metrics = nullptr;
   std::vector<std::pair<std::string, Instance *>> metricLayers; // by field
-  std::set<std::string> metricNames;                            // accuracy, fair.gap
+  std::map<std::string, bool> metricNames;                      // accuracy, fair.gap: is a lower one better?
 
   // While weights get their shapes: as Walker::again.
   bool rehearsing = false, lastPass = false, unsized = false;
   // Of the function being made.
   bool accumulating = false, changed = false;
-  Ref gradientNorm = nullptr, stepNumber = nullptr;
+  Ref gradientNorm = nullptr, stepNumber = nullptr, plateauCount = nullptr;
+  std::set<WeightKey> optimised; // written by an optimiser, not by `<-`
   std::vector<Ref> minimised;
   std::vector<std::pair<std::string, Ref>> *probes = nullptr;
 };

@@ -41,8 +41,6 @@ std::string_view textOf(std::string_view setting) {
       return known.text;
   return "";
 }
-
-bool isLossName(const std::string &name) { return name == "loss" || name.ends_with(".loss"); }
 } // namespace
 
 TrainBlock::TrainBlock(Checker &checker, const ast::TrainDecl *decl, const FileScope *file)
@@ -74,7 +72,7 @@ void TrainBlock::text(const std::string &name, const std::string &value, Span sp
   row.options.push_back(std::move(option));
 }
 
-static const Option *optionNamed(const std::vector<Option> &options, const std::string &name) {
+const Option *TrainBlock::optionNamed(const std::vector<Option> &options, const std::string &name) {
   for (const Option &o : options)
     if (o.name == name)
       return &o;
@@ -305,7 +303,7 @@ void TrainBlock::readSettings() {
       if (wrongForm || (name == "begin" && !s.body) || (s.optional && name != "resume"))
         reader.fail(Kind::BadSetting, "`" + name + "` is written otherwise", {{s.span, ""}}, std::string(textOf(name)));
       if (known->form == "Later")
-        reader.notSupported("`" + name + ":`", s.name.span);
+        reader.notSupported("`" + name + ":`", s.name.span, "remove it: one process uses all processors");
       ast::Argument value;
       value.value = s.value;
       if (known->form == "Count" || known->form == "Number" || known->form == "Text")
@@ -381,6 +379,8 @@ void TrainBlock::requireSettings() {
     missing("epochs", "and no `steps`: nothing says when to stop");
   if (setting("loss") && !setting("data") && !setting("shared"))
     missing("data", "a loss is about samples");
+  if (setting("shared") && !setting("data") && !setting("steps"))
+    missing("steps", "without `data` there are no epochs");
   if (setting("data") && !setting("batch"))
     missing("batch", "samples come in batches");
   for (const char *name : {"validate", "folds", "batch", "accumulate", "epochs", "metrics", "show"})
@@ -388,73 +388,6 @@ void TrainBlock::requireSettings() {
       missing("data", "needed by `" + std::string(name) + "`");
   batch = int64_t(numberOf("batch"));
   every = has("accumulate") ? int64_t(numberOf("accumulate")) : 1;
-}
-
-/// The quantities that the settings name: `validate.loss`, `accuracy`, `validate.fair.gap`.
-void TrainBlock::finishSettings() {
-  bool validated = setting("validate") || setting("folds");
-  std::set<std::string> names;
-  if (setting("loss"))
-    names.insert("loss");
-  if (validated) {
-    if (setting("loss"))
-      names.insert("validate.loss");
-    for (const std::string &metric : metricNames)
-      names.insert("validate." + metric);
-  } else {
-    for (const std::string &metric : metricNames)
-      names.insert(metric);
-  }
-  auto settle = [&](std::vector<Option> &options, const std::string &name, const std::string &mode, Span span) {
-    auto found = std::find_if(options.begin(), options.end(), [&](const Option &o) { return o.name == name; });
-    if (found == options.end()) {
-      Option made;
-      made.form = Option::Form::Text;
-      made.name = name;
-      made.text = validated ? "validate.loss" : "loss";
-      made.span = span;
-      if (!names.count(made.text))
-        reader.fail(Kind::MissingArgument, "this needs the name of what is watched", {{span, "there is no loss"}},
-                    names.empty() ? "add `metrics`" : "for example \"" + *names.begin() + "\"");
-      options.push_back(std::move(made));
-      found = options.end() - 1;
-    } else {
-      std::string &wanted = found->text;
-      if (!names.count(wanted) && names.count("validate." + wanted))
-        wanted = "validate." + wanted;
-      if (!names.count(wanted)) {
-        std::vector<std::string> known(names.begin(), names.end());
-        std::string near = nearest(wanted, known), all;
-        for (const std::string &n : known)
-          all += (all.empty() ? "" : ", ") + n;
-        reader.fail(Kind::BadSetting, "nothing is called \"" + wanted + "\" in `" + decl->name.text + "`",
-                    {{found->span, wanted.starts_with("validate.") && !validated ? "there is no `validate`" : ""}},
-                    !near.empty()  ? "\"" + near + "\" is close"
-                    : !all.empty() ? "what is measured: " + all
-                                   : "add `metrics`");
-      }
-    }
-    if (!optionNamed(options, mode)) {
-      Option made;
-      made.form = Option::Form::Text;
-      made.name = mode;
-      made.text = isLossName(found->text) ? "min" : "max";
-      made.span = span;
-      options.push_back(std::move(made));
-    }
-  };
-  try {
-    if (const ast::Setting *s = setting("early_stop"))
-      settle(row.options, "early_stop.on", "early_stop.mode", s->span);
-    if (has("checkpoint.best"))
-      settle(row.options, "checkpoint.by", "checkpoint.mode", setting("checkpoint")->span);
-    if (const ast::Setting *s = setting("sweep"))
-      settle(row.sweep, "sweep.best", "sweep.mode", s->span);
-  } catch (Problem &p) {
-    reader.report(std::move(p.diagnostic));
-  } catch (Quiet &) {
-    reader.failed = true;
-  }
 }
 
 } // namespace nacre

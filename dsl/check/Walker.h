@@ -187,6 +187,7 @@ private:
   Ref keepCall(const Signature &, Bound &, Span, const std::string &title);
   Ref customCall(const Signature &, Bound &, Span, const ast::GradientDecl *);
   Ref externCall(const Signature &, Scope *, Span);
+  Ref calledBody(const Signature &, Scope *, Span);
   Ref typed(Ref value, Ref declared, Span);
   void checkExtern(const ast::FunctionDecl *);
   Ref apply(Ref callee, std::vector<Argument>, Span, Scope *, const ast::Expr *calleeExpr);
@@ -222,7 +223,8 @@ private:
 
   // ---- statements (Statements.cpp, Branches.cpp, Expect.cpp)
   void block(const ast::Block *, Scope *);
-  void boundOnce(const ast::Block *);         // a name is bound once per block
+  void boundOnce(const ast::Block *); // a name is bound once per block
+  void unreached(const ast::Block *, Scope *);
   bool statement(const ast::Stmt *, Scope *); // false: the body has returned
   void walkStatement(const ast::Stmt *, Scope *);
   void poison(const ast::Stmt *, Scope *);

@@ -15,26 +15,6 @@ bool nacre_picture_named(const char *name) {
 static bool is_png(const nacre_mapping *m) { return m->bytes >= 8 && memcmp(m->data, "\x89PNG\r\n\x1a\n", 8) == 0; }
 static bool is_jpeg(const nacre_mapping *m) { return m->bytes >= 3 && memcmp(m->data, "\xff\xd8\xff", 3) == 0; }
 
-static int neither(const char *path) {
-  return nacre_fail(NACRE_ERROR_FORMAT, "%s is neither a png nor a jpeg file", path);
-}
-
-int nacre_picture_read(const char *path, nacre_image *image) {
-  nacre_mapping mapping;
-  memset(image, 0, sizeof *image);
-  int status = nacre_map(path, &mapping);
-  if (status != NACRE_OK)
-    return status;
-  if (is_png(&mapping))
-    status = nacre_png_reader()->read(mapping.data, mapping.bytes, path, image);
-  else if (is_jpeg(&mapping))
-    status = nacre_jpeg_decode(mapping.data, mapping.bytes, path, false, image);
-  else
-    status = neither(path);
-  nacre_unmap(&mapping);
-  return status;
-}
-
 /* The first chunk of a png: length, "IHDR", width, height, depth, colour type. */
 static int png_head(const nacre_mapping *m, const char *path, nacre_image *image) {
   const unsigned char *at = m->data + 16;
@@ -47,21 +27,26 @@ static int png_head(const nacre_mapping *m, const char *path, nacre_image *image
   return NACRE_OK;
 }
 
-int nacre_picture_measure(const char *path, nacre_image *image) {
+/* The pixels, or only size and channels where `measured`. */
+static int open_picture(const char *path, bool measured, nacre_image *image) {
   nacre_mapping mapping;
   memset(image, 0, sizeof *image);
   int status = nacre_map(path, &mapping);
   if (status != NACRE_OK)
     return status;
   if (is_png(&mapping))
-    status = png_head(&mapping, path, image);
+    status =
+        measured ? png_head(&mapping, path, image) : nacre_png_reader()->read(mapping.data, mapping.bytes, path, image);
   else if (is_jpeg(&mapping))
-    status = nacre_jpeg_decode(mapping.data, mapping.bytes, path, true, image);
+    status = nacre_jpeg_decode(mapping.data, mapping.bytes, path, measured, image);
   else
-    status = neither(path);
+    status = nacre_fail(NACRE_ERROR_FORMAT, "%s is neither a png nor a jpeg file", path);
   nacre_unmap(&mapping);
   return status;
 }
+
+int nacre_picture_read(const char *path, nacre_image *image) { return open_picture(path, false, image); }
+int nacre_picture_measure(const char *path, nacre_image *image) { return open_picture(path, true, image); }
 
 /* ---- size and channels ------------------------------------------------------------------------------------------- */
 static int channels_of(const nacre_data_field *field) { return field->rank == 3 ? (int)field->extents[2] : 1; }

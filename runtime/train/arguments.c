@@ -172,7 +172,7 @@ static void print_block(const nacre_module_info *module, const nacre_train_info 
   if (settings.steps)
     printf(", %lld steps", (long long)settings.steps);
   else
-    printf(", %lld epochs", (long long)settings.epochs);
+    printf(", %lld epoch%s", (long long)settings.epochs, settings.epochs == 1 ? "" : "s");
   printf(", seed %llu", (unsigned long long)settings.seed);
   if (train->validate)
     printf(", validated on %s", train->validate->title);
@@ -196,7 +196,8 @@ void nacre_command_help(const nacre_command *command) {
         "Trains. Without NAME all blocks run in the order of the source. A line per epoch goes to standard error, the\n"
         "last values to standard output. Weights are written as safetensors that the model loads, with a report (one\n"
         "HTML file) beside them. Ctrl-C finishes the step, saves a checkpoint and says how to go on; so does a TERM\n"
-        "signal. While it runs there is a checkpoint beside the weights (.train) that survives a crash.\n\n");
+        "signal. While it runs there is a checkpoint beside the weights (.train) that survives a crash. A\n"
+        "cross-validation leaves the weights of each fold (NAME.foldN.safetensors) and can be resumed as well.\n\n");
   printf("train blocks of %s:\n", command->module->name);
   for (int32_t i = 0; i < command->module->train_count; ++i)
     if (!command->train || command->train == command->module->trains[i])

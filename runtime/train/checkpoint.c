@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POSITIONS = 7, REALS = 3, IDENTITY = 6 };
+enum { LAYOUT = 2, POSITIONS = 10, REALS = 4, IDENTITY = 6 };
 
 static void pack_position(const nacre_position *at, int64_t whole[POSITIONS], double reals[REALS]) {
-  const int64_t numbers[] = {at->epoch, at->iteration, at->done, at->closed, at->waited, at->best_epoch, at->begun};
-  const double values[] = {at->stop_best, at->save_best, at->seconds};
+  const int64_t numbers[] = {at->epoch,      at->iteration, at->done,     at->closed, at->waited,
+                             at->best_epoch, at->begun,     at->plateaus, at->level,  at->resting};
+  const double values[] = {at->stop_best, at->save_best, at->plateau_best, at->seconds};
   memcpy(whole, numbers, sizeof numbers);
   memcpy(reals, values, sizeof values);
 }
@@ -23,19 +24,20 @@ static void unpack_position(nacre_position *at, const int64_t whole[POSITIONS], 
                          .waited = whole[4],
                          .best_epoch = whole[5],
                          .begun = whole[6],
+                         .plateaus = whole[7],
+                         .level = whole[8],
+                         .resting = whole[9],
                          .stop_best = reals[0],
                          .save_best = reals[1],
-                         .seconds = reals[2]};
+                         .plateau_best = reals[2],
+                         .seconds = reals[3]};
 }
 
 /* What must agree for a continuation to be the same run. */
 static void identity_of(const nacre_trainer *t, int64_t identity[IDENTITY]) {
-  const int64_t numbers[] = {1, /* of this layout */
-                             (int64_t)t->seed,
-                             t->settings.batch,
-                             t->settings.accumulate,
-                             t->data ? nacre_dataset_count(t->data) : 0,
-                             t->fold};
+  const int64_t numbers[] = {
+      LAYOUT, (int64_t)t->seed, t->settings.batch, t->settings.accumulate, t->data ? nacre_dataset_count(t->data) : 0,
+      t->fold};
   memcpy(identity, numbers, sizeof numbers);
 }
 
@@ -52,6 +54,29 @@ static bool is_saved(const nacre_trainer *t, int32_t i) {
   return number >= 0 && number != t->info->metrics;
 }
 
+/* A parameter that is no number any more is not written over one that was: the optimiser may have made it after a loss
+   that was still finite. */
+static int require_finite(const nacre_trainer *t, const char *what, const char *path) {
+  for (int32_t i = 0; i < t->info->trained_count; ++i) {
+    const struct nacre_model *model = t->models[t->info->models[i]];
+    for (int32_t k = 0; k < model->info->weight_count; ++k) {
+      const nacre_weight_info *weight = &model->info->weights[k];
+      nacre_type type = (nacre_type)weight->type;
+      if (!weight->trained || weight->tied_to >= 0 || !nacre_type_is_real(type))
+        continue;
+      size_t count = nacre_weight_bytes(weight) / nacre_type_bytes(type);
+      for (size_t at = 0; at < count; ++at)
+        if (!isfinite(nacre_element_as_real(type, model->tensors[k], at)))
+          return nacre_fail(
+              NACRE_ERROR_CONDITION,
+              "train %s: `%s` of `%s` is no longer finite after iteration %lld: no %s is written, %s stays "
+              "as it is (%s)",
+              t->info->name, weight->path, model->info->name, (long long)t->at.iteration, what, path, t->info->place);
+    }
+  }
+  return NACRE_OK;
+}
+
 static int add_models(nacre_storage *storage, const nacre_trainer *t) {
   int status = NACRE_OK;
   for (int32_t i = 0; i <= t->info->model_count; ++i) {
@@ -66,11 +91,17 @@ static int add_models(nacre_storage *storage, const nacre_trainer *t) {
   return status;
 }
 
-static int join_names(const nacre_history *history, nacre_text *names) {
+int nacre_history_store(nacre_storage *storage, const nacre_history *history, const char *prefix, nacre_text *names) {
   nacre_text_add(names, "%s", "");
   for (size_t i = 0; i < history->columns; ++i)
     nacre_text_add(names, "%s\n", history->names[i]);
-  return names->failed ? nacre_fail(NACRE_ERROR_MEMORY, "out of memory") : NACRE_OK;
+  if (names->failed)
+    return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
+  int64_t length = (int64_t)names->length, extents[] = {(int64_t)history->rows, (int64_t)history->columns};
+  int status = nacre_storage_add(storage, NACRE_U8, 1, &length, names->data, "%s/names", prefix);
+  if (status == NACRE_OK)
+    status = nacre_storage_add(storage, NACRE_F64, 2, extents, history->values, "%s/values", prefix);
+  return status;
 }
 
 int nacre_checkpoint_write(const nacre_trainer *t, const char *path) {
@@ -80,9 +111,11 @@ int nacre_checkpoint_write(const nacre_trainer *t, const char *path) {
   double reals[REALS];
   pack_position(&t->at, whole, reals);
   identity_of(t, identity);
-  int status = add_models(&storage, t);
+  int status = require_finite(t, "checkpoint", path);
   if (status == NACRE_OK)
-    status = join_names(&t->history, &names);
+    status = add_models(&storage, t);
+  if (status == NACRE_OK)
+    status = nacre_history_store(&storage, &t->history, "history", &names);
   const struct {
     const char *name;
     int type, rank;
@@ -93,8 +126,6 @@ int nacre_checkpoint_write(const nacre_trainer *t, const char *path) {
       {"run/identity", NACRE_I64, 1, {IDENTITY}, identity},
       {"run/best", NACRE_F64, 1, {REALS}, reals},
       {"run/sums", NACRE_F64, 1, {results}, t->sums},
-      {"history/names", NACRE_U8, 1, {(int64_t)names.length}, names.data},
-      {"history/values", NACRE_F64, 2, {(int64_t)t->history.rows, (int64_t)t->history.columns}, t->history.values},
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts && status == NACRE_OK; ++i)
     status =
@@ -148,31 +179,45 @@ static int read_models(nacre_trainer *t, const nacre_safetensors *file, const ch
   return status;
 }
 
-static int read_history(nacre_trainer *t, const nacre_safetensors *file, const char *path) {
-  const nacre_stored *names = nacre_safetensors_find(file, "history/names");
-  const nacre_stored *values = nacre_safetensors_find(file, "history/values");
+int nacre_history_load(const nacre_safetensors *file, const char *path, const char *prefix, nacre_history *history) {
+  char name[64];
+  snprintf(name, sizeof name, "%s/names", prefix);
+  const nacre_stored *names = nacre_safetensors_find(file, name);
+  snprintf(name, sizeof name, "%s/values", prefix);
+  const nacre_stored *values = nacre_safetensors_find(file, name);
   if (!names || !values || names->type != NACRE_U8 || values->type != NACRE_F64 || values->rank != 2)
     return unfit(path, "its history is missing");
-  nacre_history history = {.rows = (size_t)values->extents[0], .columns = (size_t)values->extents[1]};
-  history.names = calloc(history.columns + 1, sizeof *history.names);
-  history.values = malloc(values->bytes + sizeof(double));
+  *history = (nacre_history){.rows = (size_t)values->extents[0], .columns = (size_t)values->extents[1]};
+  history->names = calloc(history->columns + 1, sizeof *history->names);
+  history->values = malloc(values->bytes + sizeof(double));
   const char *at = (const char *)names->data, *end = at + names->bytes;
-  bool good = history.names && history.values;
-  for (size_t i = 0; i < history.columns && good; ++i) {
+  bool good = history->names && history->values;
+  for (size_t i = 0; i < history->columns && good; ++i) {
     const char *line = memchr(at, '\n', (size_t)(end - at));
-    good = line && (history.names[i] = strndup(at, (size_t)(line - at)));
+    good = line && (history->names[i] = strndup(at, (size_t)(line - at)));
     at = line ? line + 1 : end;
   }
   if (good && values->bytes)
-    memcpy(history.values, values->data, values->bytes);
+    memcpy(history->values, values->data, values->bytes);
+  if (good)
+    return NACRE_OK;
+  nacre_history_release(history);
+  return unfit(path, "its history is damaged");
+}
+
+static int read_history(nacre_trainer *t, const nacre_safetensors *file, const char *path) {
+  nacre_history history;
+  int status = nacre_history_load(file, path, "history", &history);
+  if (status != NACRE_OK)
+    return status;
   nacre_history_release(&t->history);
   t->history = history;
-  for (size_t i = 0; i < history.columns && good && history.rows;
-       ++i) { /* a finished run has its last values to tell */
+  for (size_t i = 0; i < history.columns && history.rows; ++i) { /* a finished run has its last values to tell */
     double value = history.values[(history.rows - 1) * history.columns + i];
-    good = isnan(value) || nacre_measures_set_number(&t->now, history.names[i], value);
+    if (!isnan(value) && !nacre_measures_set_number(&t->now, history.names[i], value))
+      return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
   }
-  return good ? NACRE_OK : unfit(path, "its history is damaged");
+  return NACRE_OK;
 }
 
 static int compare_identity(const nacre_trainer *t, const int64_t stored[IDENTITY], const char *path) {
@@ -236,7 +281,7 @@ int nacre_checkpoint_read(nacre_trainer *t, const char *path) {
 int nacre_weights_write(const nacre_trainer *t, int32_t model, const char *path) {
   const struct nacre_model *written = t->models[t->info->models[model]];
   nacre_storage storage = {0};
-  int status = NACRE_OK;
+  int status = require_finite(t, "file of weights", path);
   for (int32_t k = 0; k < written->info->weight_count && status == NACRE_OK; ++k) {
     const nacre_weight_info *weight = &written->info->weights[k];
     if (weight->tied_to < 0)

@@ -62,10 +62,32 @@ void nacre_scores_release(nacre_scores *scores);
 void nacre_measures_print(FILE *stream, const nacre_measures *measures, const char *prefix);
 void nacre_scores_print(FILE *stream, const nacre_scores *scores);
 
-/* ---- report.c, curves.c, pictures.c: the HTML page -----------------------------------------------------------------
+/* ---- folds.c: what the folds of a cross-validation have given so far ------------------------------------------------
+ */
+typedef struct nacre_fold_results {
+  int folds, done;
+  nacre_history *histories; /* per fold; row `rows[i]` of it is what fold i is worth */
+  size_t *rows;
+  nacre_measures tables; /* confusion matrices, summed over the folds: every sample once */
+} nacre_fold_results;
+double nacre_fold_value(const nacre_fold_results *results, int fold, const char *name);
+typedef struct nacre_spread {
+  double mean, deviation; /* of a sample: divided by count - 1 */
+  int count;              /* folds that have the value */
+} nacre_spread;
+nacre_spread nacre_fold_spread(const nacre_fold_results *results, const char *name);
+bool nacre_is_position(const char *name); /* epoch, iteration, seconds: where a row stands, not what it measured */
+
+/* ---- report.c, page.c, curves.c, pictures.c: the HTML page ----------------------------------------------------------
  */
 int nacre_report_write(nacre_trainer *trainer, const char *path, const char *reason);
+int nacre_report_write_folds(nacre_trainer *last, const char *path, const nacre_fold_results *results);
+void nacre_page_begin(nacre_text *text, const nacre_trainer *trainer);
+void nacre_page_fact(nacre_text *text, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void nacre_page_confusion(nacre_text *text, const nacre_measures *measures);
+int nacre_page_end(nacre_text *text, const char *path); /* writes it and frees the text */
 void nacre_curves_write(nacre_text *text, const nacre_history *history);
+void nacre_fold_curves_write(nacre_text *text, const nacre_fold_results *results);
 void nacre_picture_write(nacre_text *text, const double *values, int64_t height, int64_t width, int64_t channels);
 void nacre_html_add(nacre_text *text, const char *words); /* escaped */
 
@@ -82,6 +104,14 @@ typedef struct nacre_run_files {
   char *weights, *checkpoint, *report;
   bool named_checkpoint; /* by the source: it stays */
 } nacre_run_files;
+int nacre_name_files(const nacre_command *command, const nacre_train_info *train, const nacre_settings *settings,
+                     nacre_run_files *files);
+void nacre_release_files(nacre_run_files *files);
+char *nacre_beside(const char *path, const char *ending); /* malloc'ed: PATH with another ending */
+/* The checkpoint that the command line or the source says to go on from; null: from the beginning. */
+const char *nacre_resumed(const nacre_command *command, const nacre_settings *settings);
+void nacre_say_how_to_resume(nacre_progress *progress, const nacre_command *command, const nacre_trainer *trainer,
+                             const char *checkpoint);
 int nacre_run_loop(nacre_trainer *trainer, const nacre_run_files *files, nacre_progress *progress, nacre_log *log,
                    const char **reason);
 void nacre_catch_interrupts(void);

@@ -21,9 +21,12 @@ int nacre_fault_report(nacre_trainer *t, void *const *fields, const int64_t *sam
   const char *probe = first_bad(t, fields);
   char place[NACRE_PLACE_TEXT];
   nacre_text text = {0};
-  nacre_text_add(&text, "train %s: `%s` is %s at iteration %lld (epoch %lld", t->info->name, what,
-                 isnan(value) ? "not a number" : "infinite", (long long)t->at.iteration + 1,
-                 (long long)t->at.epoch + 1);
+  nacre_text_add(&text, "train %s: ", t->info->name);
+  if (what)
+    nacre_text_add(&text, "`%s` is %s", what, isnan(value) ? "not a number" : "infinite");
+  else
+    nacre_text_add(&text, "what the step writes is not finite, and was not stored,");
+  nacre_text_add(&text, " at iteration %lld (epoch %lld", (long long)t->at.iteration + 1, (long long)t->at.epoch + 1);
   if (count > 0 && t->data && samples)
     nacre_text_add(&text, ", the batch that starts with %s", nacre_dataset_place(t->data, samples[0], place));
   nacre_text_add(&text, ")");

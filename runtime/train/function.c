@@ -1,5 +1,6 @@
 /* A generated function bound to its models, arguments and results. Its arguments are, by position: the fields of a
-   batch, the fields of shared data, then `seed`, `iteration`, `epoch`. */
+   batch, the fields of shared data, then `seed`, `iteration`, `epoch` and, where there is such an argument, `plateaus`.
+ */
 #include "train.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,9 +41,10 @@ static int bind_arguments(nacre_function *f, struct nacre_trainer *t, const nacr
       f->arguments[index] = t->shared_fields[shared++];
     }
   if (f->counters) {
-    static const int32_t types[] = {NACRE_U64, NACRE_I64, NACRE_I64};
-    const void *places[] = {&t->seed_argument, &t->iteration_argument, &t->epoch_argument};
-    for (int i = 0; i < 3; ++i, ++index) {
+    static const int32_t types[] = {NACRE_U64, NACRE_I64, NACRE_I64, NACRE_I64};
+    const void *places[] = {&t->seed_argument, &t->iteration_argument, &t->epoch_argument, &t->plateaus_argument};
+    int numbers = f->info->argument_count - index > 3 ? 4 : 3;
+    for (int i = 0; i < numbers; ++i, ++index) {
       if (index >= f->info->argument_count || f->info->arguments[index].type != types[i] ||
           f->info->arguments[index].rank != 0)
         return wrong(f->info, index);
@@ -123,6 +125,7 @@ int nacre_function_call(nacre_function *f, struct nacre_trainer *t, void *const 
   t->seed_argument = seed;
   t->iteration_argument = t->at.iteration;
   t->epoch_argument = t->at.epoch;
+  t->plateaus_argument = t->at.plateaus;
   return nacre_entry_invoke(f->info, f->models, f->dims, f->arguments, f->results, t->workspace);
 }
 

@@ -80,7 +80,9 @@ static void end_line(nacre_progress *p) {
 }
 
 static void add_place(nacre_text *text, const nacre_progress *p, const nacre_trainer *t) {
-  nacre_text_add(text, "%s  epoch %lld/%lld", p->label, (long long)t->at.epoch + 1, (long long)total_epochs(t));
+  char last[24];
+  int width = snprintf(last, sizeof last, "%lld", (long long)total_epochs(t));
+  nacre_text_add(text, "%s  epoch %*lld/%s", p->label, width, (long long)t->at.epoch + 1, last);
 }
 
 void nacre_progress_step(nacre_progress *p, const nacre_trainer *t) {
@@ -102,8 +104,12 @@ void nacre_progress_step(nacre_progress *p, const nacre_trainer *t) {
   nacre_text_add(&line, t->loader ? " samples/s" : " steps/s");
   for (size_t i = 0; i < t->now.count; ++i) { /* what steps log, not what evaluations measured */
     const nacre_measure *measure = &t->now.list[i];
-    if (measure->rank == 0 && nacre_function_result(&t->step, measure->name) >= 0)
-      nacre_text_add(&line, "  %s %.4g", measure->name, measure->values[0]);
+    char item[160];
+    if (measure->rank != 0 || nacre_function_result(&t->step, measure->name) < 0)
+      continue;
+    int length = snprintf(item, sizeof item, "  %s %.4g", measure->name, measure->values[0]);
+    if (line.length + (size_t)length < columns()) /* half a number would be another number */
+      nacre_text_add(&line, "%s", item);
   }
   draw(p, &line);
   free(line.data);

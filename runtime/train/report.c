@@ -1,47 +1,10 @@
-/* The page of a run: one HTML file that needs nothing else. */
+/* The page of a run, and that of a cross-validation. */
 #include "command.h"
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SAMPLES = 16 };
-
-static const char style[] =
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:2em auto;padding:0 1em;color:#1f2328}"
-    "h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}.charts{display:flex;flex-wrap:wrap;gap:1em}"
-    "figure{margin:0;flex:1 1 480px;max-width:570px}figcaption{font-size:.9em}svg{width:100%;height:auto}"
-    ".grid{stroke:#d8dee4}.tick{font-size:11px;fill:#57606a}table{border-collapse:collapse;font-size:.9em}"
-    "td,th{padding:.2em .6em;text-align:right;border-bottom:1px solid #eaeef2}th{color:#57606a;font-weight:600}"
-    ".facts td{text-align:left}.matrix td{border:1px solid #fff;min-width:2.6em}"
-    ".samples{display:flex;flex-wrap:wrap;gap:1em}.sample{font-size:.85em;max-width:180px;overflow-wrap:anywhere}"
-    ".sample img{display:block;min-width:96px;image-rendering:pixelated;border:1px solid #d8dee4}"
-    "@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}.grid{stroke:#30363d}"
-    "td,th{border-color:#21262d}.tick{fill:#8d96a0}}";
-
-void nacre_html_add(nacre_text *text, const char *words) {
-  for (; *words; ++words)
-    if (*words == '<')
-      nacre_text_add(text, "&lt;");
-    else if (*words == '&')
-      nacre_text_add(text, "&amp;");
-    else if (*words == '"')
-      nacre_text_add(text, "&quot;");
-    else
-      nacre_text_add(text, "%c", *words);
-}
-
-static void add_fact(nacre_text *text, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void add_fact(nacre_text *text, const char *name, const char *format, ...) {
-  char value[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(value, sizeof value, format, arguments);
-  va_end(arguments);
-  nacre_text_add(text, "<tr><th>%s</th><td>", name);
-  nacre_html_add(text, value);
-  nacre_text_add(text, "</td></tr>\n");
-}
 
 static long long count_parameters(const nacre_trainer *t) {
   long long sum = 0;
@@ -55,46 +18,54 @@ static long long count_parameters(const nacre_trainer *t) {
   return sum;
 }
 
+static void write_setting(nacre_text *text, const nacre_trainer *t) {
+  nacre_page_fact(text, "parameters", "%lld", count_parameters(t));
+  if (t->data)
+    nacre_page_fact(text, "data", "%s, %lld samples", t->info->data->title, (long long)nacre_dataset_count(t->data));
+  if (t->validate)
+    nacre_page_fact(text, "validation", "%s, %lld samples", t->info->validate->title,
+                    (long long)nacre_dataset_count(t->validate));
+  if (t->settings.accumulate > 1)
+    nacre_page_fact(text, "batch", "%lld, %lld of them per step", (long long)t->settings.batch,
+                    (long long)t->settings.accumulate);
+  else
+    nacre_page_fact(text, "batch", "%lld", (long long)t->settings.batch);
+  nacre_page_fact(text, "seed", "%llu", (unsigned long long)t->seed);
+}
+
 static void write_facts(nacre_text *text, const nacre_trainer *t, const char *reason) {
   nacre_text_add(text, "<table class=\"facts\">\n");
-  add_fact(text, "end", "%s after %lld epochs, %lld iterations, %.1f s", reason, (long long)t->at.closed,
-           (long long)t->at.iteration, t->at.seconds);
-  add_fact(text, "parameters", "%lld", count_parameters(t));
-  if (t->data)
-    add_fact(text, "data", "%s, %lld samples", t->info->data->title, (long long)nacre_dataset_count(t->data));
-  if (t->validate)
-    add_fact(text, "validation", "%s, %lld samples", t->info->validate->title,
-             (long long)nacre_dataset_count(t->validate));
-  add_fact(text, "batch", "%lld%s", (long long)t->settings.batch, t->settings.accumulate > 1 ? ", accumulated" : "");
-  add_fact(text, "seed", "%llu", (unsigned long long)t->seed);
+  nacre_page_fact(text, "end", "%s after %lld epochs, %lld iterations, %.1f s", reason, (long long)t->at.closed,
+                  (long long)t->at.iteration, t->at.seconds);
+  write_setting(text, t);
   if (t->at.best_epoch >= 0)
-    add_fact(text, "best epoch", "%lld (%g)", (long long)t->at.best_epoch + 1, t->at.save_best);
-  add_fact(text, "compiled by", "nacre %s for %s", t->module->version, t->module->cpu);
+    nacre_page_fact(text, "best epoch", "%lld: %s %g", (long long)t->at.best_epoch + 1,
+                    t->settings.best_by ? t->settings.best_by : "loss", t->at.save_best);
+  nacre_page_fact(text, "compiled by", "nacre %s for %s", t->module->version, t->module->cpu);
   nacre_text_add(text, "</table>\n");
 }
 
-static void write_scores(nacre_text *text, const nacre_scores *s) {
-  double most = 0;
-  for (int64_t i = 0; i < s->classes * s->classes; ++i)
-    most = s->counts[i] > most ? s->counts[i] : most;
-  nacre_text_add(text,
-                 "<h2>Confusion</h2>\n<p>Rows are labels, columns are guesses. Accuracy %.4f; macro precision %.4f, "
-                 "recall %.4f, F1 %.4f; micro F1 %.4f.</p>\n<table class=\"matrix\"><tr><th></th>",
-                 s->accuracy, s->precision, s->recall, s->f1, s->micro);
-  for (int64_t k = 0; k < s->classes; ++k)
-    nacre_text_add(text, "<th>%lld</th>", (long long)k);
-  nacre_text_add(text, "<th>precision</th><th>recall</th><th>F1</th></tr>\n");
-  for (int64_t c = 0; c < s->classes; ++c) {
-    nacre_text_add(text, "<tr><th>%lld</th>", (long long)c);
-    for (int64_t k = 0; k < s->classes; ++k) {
-      double count = s->counts[c * s->classes + k];
-      nacre_text_add(text, "<td style=\"background:rgba(%s,%.2f)\">%.0f</td>", c == k ? "31,111,235" : "207,34,46",
-                     most > 0 ? 0.85 * sqrt(count / most) : 0, count);
-    }
-    nacre_text_add(text, "<td>%.4f</td><td>%.4f</td><td>%.4f</td></tr>\n", s->class_precision[c], s->class_recall[c],
-                   s->class_f1[c]);
+/* A few numbers, such as the scores of classes, as bars; the largest one stands out. */
+static void write_bars(nacre_text *text, const double *values, int64_t count) {
+  double low = 0, high = 0;
+  int64_t best = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    low = values[i] < low ? values[i] : low;
+    high = values[i] > high ? values[i] : high;
+    best = values[i] > values[best] ? i : best;
   }
-  nacre_text_add(text, "</table>\n");
+  double range = high > low ? high - low : 1, width = 120.0 / (double)count;
+  nacre_text_add(text, "<svg viewBox=\"0 0 120 46\" role=\"img\">");
+  for (int64_t i = 0; i < count; ++i) {
+    double top = (high - (values[i] > 0 ? values[i] : 0)) / range * 34, height = fabs(values[i]) / range * 34;
+    nacre_text_add(text,
+                   "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"var(--s%d)\"><title>%lld: "
+                   "%.4g</title></rect>",
+                   (double)i * width + 0.1 * width, top, width * 0.8, height > 0.6 ? height : 0.6, i == best ? 0 : 5,
+                   (long long)i, values[i]);
+  }
+  nacre_text_add(text, "<text class=\"tick\" x=\"%.2f\" y=\"45\" text-anchor=\"middle\">%lld</text></svg>",
+                 fmin(fmax(((double)best + 0.5) * width, 6), 114), (long long)best);
 }
 
 /* One result of `show` for one sample: a picture if it looks like one, else its numbers. */
@@ -104,12 +75,18 @@ static void write_shown(nacre_text *text, const char *name, const double *values
     count *= extents[i];
   bool picture = (rank == 2 || rank == 3) && extents[0] > 1 && extents[1] > 1 && extents[0] <= 512 &&
                  extents[1] <= 512 && (channels == 1 || channels == 3 || channels == 4);
+  bool bars = rank == 1 && count > 1 && count <= 32;
+  for (int64_t i = 0; i < count; ++i)
+    bars &= isfinite(values[i]);
   nacre_text_add(text, "<div>");
-  if (picture) {
+  if (picture)
     nacre_picture_write(text, values, extents[0], extents[1], channels);
-    nacre_html_add(text, name);
-  } else {
-    nacre_html_add(text, name);
+  nacre_text_add(text, "<span class=\"name\">");
+  nacre_html_add(text, name);
+  nacre_text_add(text, "</span>");
+  if (bars) {
+    write_bars(text, values, count);
+  } else if (!picture) {
     for (int64_t i = 0; i < count && i < 16; ++i)
       nacre_text_add(text, " %.4g", values[i]);
     nacre_text_add(text, count > 16 ? " ..." : "");
@@ -153,15 +130,17 @@ static int write_samples(nacre_text *text, nacre_trainer *t) {
       free(values);
     }
     const nacre_dataset *dataset = t->validate ? t->validate : t->data;
-    nacre_html_add(text, nacre_dataset_place(dataset, batch.samples[n], place));
-    nacre_text_add(text, "</div>\n");
+    nacre_text_add(text, "<div class=\"place\">");
+    const char *where = nacre_dataset_place(dataset, batch.samples[n], place), *slash = strrchr(where, '/');
+    nacre_html_add(text, slash ? slash + 1 : where);
+    nacre_text_add(text, "</div></div>\n");
   }
   nacre_text_add(text, "</div>\n");
   return NACRE_OK;
 }
 
 static void write_table(nacre_text *text, const nacre_history *history) {
-  nacre_text_add(text, "<h2>Epochs</h2>\n<details><summary>all numbers</summary>\n<table><tr>");
+  nacre_text_add(text, "<h2>Epochs</h2>\n<details><summary>all numbers</summary>\n<div class=\"wide\"><table><tr>");
   for (size_t i = 0; i < history->columns; ++i) {
     nacre_text_add(text, "<th>");
     nacre_html_add(text, history->names[i]);
@@ -170,49 +149,73 @@ static void write_table(nacre_text *text, const nacre_history *history) {
   nacre_text_add(text, "</tr>\n");
   for (size_t row = 0; row < history->rows; ++row) {
     nacre_text_add(text, "<tr>");
-    for (size_t i = 0; i < history->columns; ++i)
+    for (size_t i = 0; i < history->columns; ++i) /* epochs count from 0 in the history, from 1 for people */
       nacre_text_add(text, "<td>%.6g</td>",
                      history->values[row * history->columns + i] + (strcmp(history->names[i], "epoch") == 0));
     nacre_text_add(text, "</tr>\n");
   }
-  nacre_text_add(text, "</table></details>\n");
+  nacre_text_add(text, "</table></div></details>\n");
 }
 
 int nacre_report_write(nacre_trainer *t, const char *path, const char *reason) {
   nacre_text text = {0};
-  nacre_output output;
-  nacre_scores scores;
-  nacre_text_add(&text, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
-  nacre_html_add(&text, t->info->name);
-  nacre_text_add(&text, "</title>\n<style>%s</style></head><body>\n<h1>train ", style);
-  nacre_html_add(&text, t->info->name);
-  nacre_text_add(&text, " of ");
-  nacre_html_add(&text, t->module->name);
-  nacre_text_add(&text, "</h1>\n<p>");
-  nacre_html_add(&text, t->info->documentation);
-  nacre_text_add(&text, "</p>\n");
+  nacre_page_begin(&text, t);
   write_facts(&text, t, reason);
   nacre_text_add(&text, "<h2>Curves</h2>\n<div class=\"charts\">\n");
   nacre_curves_write(&text, &t->history);
   nacre_text_add(&text, "</div>\n");
-  if (nacre_scores_from(&scores, &t->now)) {
-    if (scores.classes <= 100)
-      write_scores(&text, &scores);
-    nacre_scores_release(&scores);
-  }
+  nacre_page_confusion(&text, &t->now);
   int status = write_samples(&text, t);
   write_table(&text, &t->history);
-  nacre_text_add(&text, "</body></html>\n");
-  if (status == NACRE_OK && (text.failed || !text.data))
-    status = nacre_fail(NACRE_ERROR_MEMORY, "%s: out of memory", path);
-  if (status == NACRE_OK)
-    status = nacre_make_folders(path);
-  if (status == NACRE_OK)
-    status = nacre_output_open(&output, path);
-  if (status == NACRE_OK) {
-    fwrite(text.data, 1, text.length, output.stream);
-    status = nacre_output_close(&output, true);
+  int written = nacre_page_end(&text, path);
+  return status == NACRE_OK ? written : status;
+}
+
+/* A row per fold, then mean and deviation. */
+static void write_folds(nacre_text *text, const nacre_fold_results *results) {
+  const nacre_history *first = &results->histories[0];
+  nacre_text_add(text, "<h2>Folds</h2>\n<div class=\"wide\"><table><tr><th>fold</th><th>epoch</th>");
+  for (size_t i = 0; i < first->columns; ++i)
+    if (!nacre_is_position(first->names[i])) {
+      nacre_text_add(text, "<th>");
+      nacre_html_add(text, first->names[i]);
+      nacre_text_add(text, "</th>");
+    }
+  nacre_text_add(text, "</tr>\n");
+  for (int fold = 0; fold < results->done; ++fold) {
+    nacre_text_add(text, "<tr><td>%d</td><td>%.0f</td>", fold + 1, nacre_fold_value(results, fold, "epoch") + 1);
+    for (size_t i = 0; i < first->columns; ++i)
+      if (!nacre_is_position(first->names[i]))
+        nacre_text_add(text, "<td>%.6g</td>", nacre_fold_value(results, fold, first->names[i]));
+    nacre_text_add(text, "</tr>\n");
   }
-  free(text.data);
-  return status;
+  for (int deviation = 0; deviation < 2; ++deviation) {
+    nacre_text_add(text, "<tr%s><th>%s</th><td></td>", deviation ? "" : " class=\"sum\"",
+                   deviation ? "deviation" : "mean");
+    for (size_t i = 0; i < first->columns; ++i) {
+      nacre_spread spread = nacre_fold_spread(results, first->names[i]);
+      if (!nacre_is_position(first->names[i]))
+        nacre_text_add(text, deviation ? "<td>%.3g</td>" : "<td>%.6g</td>", deviation ? spread.deviation : spread.mean);
+    }
+    nacre_text_add(text, "</tr>\n");
+  }
+  nacre_text_add(text, "</table></div>\n");
+}
+
+int nacre_report_write_folds(nacre_trainer *t, const char *path, const nacre_fold_results *results) {
+  nacre_text text = {0};
+  nacre_page_begin(&text, t);
+  nacre_text_add(&text, "<table class=\"facts\">\n");
+  nacre_page_fact(&text, "cross-validation", "%d folds, dealt with seed %llu%s%s", results->folds,
+                  (unsigned long long)t->settings.folds_seed, t->settings.stratify ? ", the same share of each " : "",
+                  t->settings.stratify ? t->settings.stratify : "");
+  write_setting(&text, t);
+  nacre_page_fact(&text, "compiled by", "nacre %s for %s", t->module->version, t->module->cpu);
+  nacre_text_add(&text, "</table>\n");
+  write_folds(&text, results);
+  nacre_text_add(&text, "<h2>Curves</h2>\n<div class=\"charts\">\n");
+  nacre_fold_curves_write(&text, results);
+  nacre_text_add(&text, "</div>\n");
+  nacre_page_confusion(&text, &results->tables); /* every sample once, by the fold that did not train on it */
+  return nacre_page_end(&text, path);
 }

@@ -12,22 +12,11 @@
    this often, and seldom enough to cost no more than a twentieth of the time. */
 static const double own_checkpoint_seconds = 10, own_checkpoint_share = 20;
 
+/* A signal may arrive twice for one Ctrl-C: from the terminal, and passed on by `nacre train`. */
+static const double same_signal_seconds = 0.5;
+
 static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal) {
-  (void)signal;
-  interrupted = 1;
-}
-
-/* The first Ctrl-C asks the run to end after its step, the second ends the process. */
-void nacre_catch_interrupts(void) {
-  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND};
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-}
-
-bool nacre_interrupted(void) { return interrupted != 0; }
+static double interrupted_at;
 
 static double seconds(void) {
   struct timespec now;
@@ -35,56 +24,32 @@ static double seconds(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* ---- what a value is good for -------------------------------------------------------------------------------------
- */
-static int unknown_value(const nacre_trainer *t, const char *setting, const char *name) {
-  nacre_text names = {0};
-  for (size_t i = 0; i < t->now.count; ++i)
-    if (t->now.list[i].rank == 0)
-      nacre_text_add(&names, "%s`%s`", names.length ? ", " : "", t->now.list[i].name);
-  int status = nacre_fail(NACRE_ERROR_ARGUMENT, "train %s: `%s` names the value `%s`; there are %s", t->info->name,
-                          setting, name, names.data ? names.data : "none");
-  free(names.data);
-  return status;
+static void on_interrupt(int number) {
+  if (interrupted && seconds() - interrupted_at > same_signal_seconds) {
+    signal(number, SIG_DFL);
+    raise(number);
+  }
+  if (!interrupted)
+    interrupted_at = seconds();
+  interrupted = 1;
 }
 
-static const char *watched(const nacre_trainer *t, const char *said) {
-  return said ? said : nacre_measures_find(&t->now, "validate.loss") ? "validate.loss" : "loss";
+/* The first Ctrl-C asks the run to end after its step, a later one ends the process. */
+void nacre_catch_interrupts(void) {
+  struct sigaction action = {.sa_handler = on_interrupt};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
 }
+
+bool nacre_interrupted(void) { return interrupted != 0; }
 
 static int keep_best(nacre_trainer *t, const nacre_run_files *files) {
+  bool best = false;
   if (!t->settings.best_path || !files->weights)
     return NACRE_OK;
-  const char *name = watched(t, t->settings.best_by);
-  double value = nacre_trainer_value(t, name);
-  if (isnan(value) && t->at.closed == 1 && !nacre_measures_find(&t->now, name))
-    return unknown_value(t, "checkpoint: best", name);
-  bool first = t->at.best_epoch < 0;
-  if (!first && !nacre_is_better(t->settings.best_mode, name, value, t->at.save_best))
-    return NACRE_OK;
-  t->at.save_best = value;
-  t->at.best_epoch = t->at.epoch;
-  return nacre_weights_write_all(t, files->weights);
-}
-
-static int watch_for_stop(nacre_trainer *t) {
-  if (t->settings.patience <= 0)
-    return NACRE_OK;
-  const char *name = watched(t, t->settings.stop_on);
-  double value = nacre_trainer_value(t, name);
-  if (isnan(value) && t->at.closed == 1)
-    return unknown_value(t, "early_stop", name);
-  if (nacre_is_better(t->settings.stop_mode, name, value, t->at.stop_best)) {
-    t->at.stop_best = value;
-    t->at.waited = 0;
-  } else {
-    ++t->at.waited;
-  }
-  return NACRE_OK;
-}
-
-static bool gives_up(const nacre_trainer *t) {
-  return t->settings.patience > 0 && t->at.waited >= t->settings.patience;
+  int status = nacre_watch_best(t, &best);
+  return best ? nacre_weights_write_all(t, files->weights) : status;
 }
 
 /* ---- the loop -----------------------------------------------------------------------------------------------------
@@ -121,7 +86,7 @@ static int end_epoch(nacre_trainer *t, const nacre_run_files *files, nacre_progr
   if (status == NACRE_OK)
     status = keep_best(t, files);
   if (status == NACRE_OK)
-    status = watch_for_stop(t);
+    status = nacre_watch_stop(t);
   if (status == NACRE_OK && (named_is_due(t, files) || own_is_due(files, saved)))
     status = save_checkpoint(t, files, saved);
   return status;
@@ -137,7 +102,7 @@ int nacre_run_loop(nacre_trainer *t, const nacre_run_files *files, nacre_progres
       status = end_epoch(t, files, progress, log, &saved);
     if (status != NACRE_OK || nacre_trainer_finished(t))
       break;
-    if (gives_up(t)) {
+    if (nacre_gives_up(t)) {
       *reason = "stopped early";
       break;
     }
@@ -161,15 +126,15 @@ int nacre_run_loop(nacre_trainer *t, const nacre_run_files *files, nacre_progres
 /* ---- files --------------------------------------------------------------------------------------------------------
  */
 /* PATH with another ending: out/mlp.safetensors, .html -> out/mlp.html */
-static char *beside(const char *path, const char *ending) {
+char *nacre_beside(const char *path, const char *ending) {
   const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
   size_t stem = dot && dot != path && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
   char *result = NULL;
   return asprintf(&result, "%.*s%s", (int)stem, path, ending) < 0 ? NULL : result;
 }
 
-static int name_files(const nacre_command *command, const nacre_train_info *train, const nacre_settings *settings,
-                      nacre_run_files *files) {
+int nacre_name_files(const nacre_command *command, const nacre_train_info *train, const nacre_settings *settings,
+                     nacre_run_files *files) {
   *files = (nacre_run_files){.named_checkpoint = settings->every > 0 && settings->every_path};
   if (command->out && command->train)
     files->weights = strdup(command->out);
@@ -178,22 +143,21 @@ static int name_files(const nacre_command *command, const nacre_train_info *trai
   else if (asprintf(&files->weights, "%s.safetensors", train->name) < 0)
     files->weights = NULL;
   if (files->weights) {
-    files->checkpoint = files->named_checkpoint ? strdup(settings->every_path) : beside(files->weights, ".train");
-    files->report = command->report ? strdup(command->report) : beside(files->weights, ".html");
+    files->checkpoint = files->named_checkpoint ? strdup(settings->every_path) : nacre_beside(files->weights, ".train");
+    files->report = command->report ? strdup(command->report) : nacre_beside(files->weights, ".html");
   }
   if (!files->weights || !files->checkpoint || !files->report)
     return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
   return NACRE_OK;
 }
 
-static void release_files(nacre_run_files *files) {
+void nacre_release_files(nacre_run_files *files) {
   free(files->weights);
   free(files->checkpoint);
   free(files->report);
 }
 
-/* The checkpoint that the command line or the source says to go on from; null: from the beginning. */
-static const char *resumed(const nacre_command *command, const nacre_settings *settings) {
+const char *nacre_resumed(const nacre_command *command, const nacre_settings *settings) {
   if (command->resume)
     return command->resume;
   if (!settings->resume_path || (settings->resume_optional && access(settings->resume_path, F_OK) != 0))
@@ -201,12 +165,12 @@ static const char *resumed(const nacre_command *command, const nacre_settings *s
   return settings->resume_path;
 }
 
-static void say_how_to_resume(nacre_progress *progress, const nacre_command *command, const nacre_trainer *t,
-                              const nacre_run_files *files) {
+void nacre_say_how_to_resume(nacre_progress *progress, const nacre_command *command, const nacre_trainer *t,
+                             const char *checkpoint) {
   const char *driver = getenv("NACRE_TRAINER_COMMAND"); /* `nacre train FILE` runs this program for a person */
   nacre_progress_say(progress, "interrupted after iteration %lld; go on with\n  %s%s %s --resume %s%s%s%s%s",
                      (long long)t->at.iteration, driver ? driver : command->program, driver ? "" : " train",
-                     t->info->name, files->checkpoint, command->out ? " --out " : "", command->out ? command->out : "",
+                     t->info->name, checkpoint, command->out ? " --out " : "", command->out ? command->out : "",
                      command->data ? " --data-dir " : "", command->data ? command->data : "");
 }
 
@@ -221,7 +185,8 @@ static void print_results(const nacre_trainer *t, const nacre_command *command, 
   if (!command->json) {
     nacre_measures_print(stdout, &t->now, "");
     for (size_t i = 0; best && i < t->history.columns; ++i)
-      printf("best.%-11s %.6g\n", t->history.names[i], t->history.values[row * t->history.columns + i]);
+      printf("best.%-15s %.6g\n", t->history.names[i],
+             t->history.values[row * t->history.columns + i] + (strcmp(t->history.names[i], "epoch") == 0));
     return;
   }
   nacre_text line = {0};
@@ -266,9 +231,13 @@ static int finish(nacre_trainer *t, const nacre_command *command, const nacre_ru
   return NACRE_OK;
 }
 
-/* Keeps the text of an error across what is done after it. */
+/* Keeps the text of an error across what is done after it. Where a value was no number the step has not been stored, so
+   what is in memory is the last good state: it is saved if no checkpoint is there. (One that is may be worth more: it
+   was written long before the numbers grew. In the middle of an accumulated step there is no state to save.) */
 static int also_report(nacre_trainer *t, const nacre_run_files *files, nacre_log *log, int status) {
   char *text = strdup(nacre_last_error());
+  if (status == NACRE_ERROR_CONDITION && t->settings.accumulate == 1 && access(files->checkpoint, F_OK) != 0)
+    nacre_checkpoint_write(t, files->checkpoint);
   bool written = access(files->checkpoint, F_OK) == 0;
   nacre_report_write(t, files->report, text ? text : "failed");
   nacre_log_end(log, t, text ? text : "failed", NULL);
@@ -294,7 +263,7 @@ static int run_with(const nacre_command *command, nacre_trainer *t, const nacre_
   if (status == NACRE_INTERRUPTED) {
     int failed = nacre_checkpoint_write(t, files->checkpoint);
     if (failed == NACRE_OK) {
-      say_how_to_resume(&progress, command, t, files);
+      nacre_say_how_to_resume(&progress, command, t, files->checkpoint);
       failed = nacre_log_end(&log, t, reason, NULL);
     }
     status = failed == NACRE_OK ? NACRE_INTERRUPTED : failed;
@@ -313,20 +282,20 @@ int nacre_run(const nacre_command *command, const nacre_train_info *train, nacre
   nacre_run_files files = {0};
   int status = nacre_settings_read(train, &settings);
   if (status == NACRE_OK)
-    status = name_files(command, train, &settings, &files);
+    status = nacre_name_files(command, train, &settings, &files);
   nacre_trainer_options options = {.seed = command->seed,
                                    .seeded = command->seeded,
                                    .epochs = command->epochs,
                                    .steps = command->steps,
                                    .data = command->data,
                                    .weights = command->weights,
-                                   .resume = status == NACRE_OK ? resumed(command, &settings) : NULL};
+                                   .resume = status == NACRE_OK ? nacre_resumed(command, &settings) : NULL};
   nacre_trainer_setup setup = {
       .options = &options, .before = before, .out = files.weights, .fresh = command->fresh, .fold = -1};
   if (status == NACRE_OK) {
     *trainer = nacre_trainer_open(command->module, train, &setup);
     status = *trainer ? run_with(command, *trainer, &files) : NACRE_ERROR_ARGUMENT;
   }
-  release_files(&files);
+  nacre_release_files(&files);
   return status;
 }

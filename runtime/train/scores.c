@@ -59,14 +59,20 @@ void nacre_scores_release(nacre_scores *s) {
 
 void nacre_measures_print(FILE *stream, const nacre_measures *measures, const char *prefix) {
   size_t length = strlen(prefix);
+  int width = 16;
+  for (size_t i = 0; i < measures->count; ++i) {
+    int own = (int)strlen(measures->list[i].name) - (int)length;
+    width = own > width && own < 40 ? own : width;
+  }
   for (size_t i = 0; i < measures->count; ++i) {
     const nacre_measure *measure = &measures->list[i];
     if (strncmp(measure->name, prefix, length) != 0 || is_confusion(measure))
       continue;
-    fprintf(stream, "%-16s", measure->name + length);
+    fprintf(stream, "%-*s", width, measure->name + length);
     size_t shown = measure->count < 32 ? measure->count : 32;
     for (size_t k = 0; k < shown; ++k)
-      fprintf(stream, "%s%.6g", k ? "  " : " ", measure->values[k]);
+      fprintf(stream, "%s%.6g", k ? "  " : " ",
+              measure->values[k] + (strcmp(measure->name, "epoch") == 0)); /* from 1 */
     fprintf(stream, "%s\n", shown < measure->count ? "  ..." : "");
   }
 }

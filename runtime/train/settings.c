@@ -40,7 +40,7 @@ static const char *word(const reader *r, const char *name) {
 
 static nacre_better mode(const reader *r, const char *name) {
   const char *said = word(r, name);
-  return !said ? NACRE_BY_NAME : strcmp(said, "max") == 0 ? NACRE_LARGER : NACRE_SMALLER;
+  return !said ? NACRE_UNSAID : strcmp(said, "max") == 0 ? NACRE_LARGER : NACRE_SMALLER;
 }
 
 int nacre_settings_read(const nacre_train_info *train, nacre_settings *settings) {
@@ -65,24 +65,13 @@ int nacre_settings_read(const nacre_train_info *train, nacre_settings *settings)
       .every_path = word(&r, "checkpoint.path"),
       .resume_path = word(&r, "resume.path"),
       .resume_optional = whole_number(&r, "resume.optional", 0, 0) != 0,
+      .plateaus = option(&r, "plateau.patience") != NULL,
+      .plateau_patience = whole_number(&r, "plateau.patience", 0, 0),
+      .plateau_cooldown = whole_number(&r, "plateau.cooldown", 0, 0),
+      .plateau_on = word(&r, "plateau.on"),
+      .plateau_mode = mode(&r, "plateau.mode"),
   };
+  const nacre_option *threshold = option(&r, "plateau.threshold");
+  settings->plateau_threshold = threshold && threshold->form == NACRE_NUMBER ? threshold->number : 0;
   return r.status;
-}
-
-/* Without a mode: what is called a loss or an error should fall, everything else should rise. */
-static bool smaller_is_better(nacre_better mode, const char *name) {
-  if (mode != NACRE_BY_NAME)
-    return mode == NACRE_SMALLER;
-  const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
-  static const char *const falling[] = {"loss", "error", "mse", "mae", "rmse", "perplexity", "gap"};
-  for (size_t i = 0; i < sizeof falling / sizeof *falling; ++i)
-    if (strstr(last, falling[i]))
-      return true;
-  return false;
-}
-
-bool nacre_is_better(nacre_better mode, const char *name, double value, double than) {
-  if (isnan(value) || isnan(than))
-    return !isnan(value);
-  return smaller_is_better(mode, name) ? value < than : value > than;
 }

@@ -19,6 +19,12 @@ void nacre_storage_release(nacre_storage *storage) {
   *storage = (nacre_storage){0};
 }
 
+/* malloc'ed; null when memory ran out. */
+static char *format_words(const char *format, va_list arguments) {
+  char *words = NULL;
+  return vasprintf(&words, format, arguments) < 0 ? NULL : words;
+}
+
 int nacre_storage_add(nacre_storage *storage, int type, int rank, const int64_t *extents, const void *data,
                       const char *name, ...) {
   if (storage->count == storage->capacity) {
@@ -29,11 +35,9 @@ int nacre_storage_add(nacre_storage *storage, int type, int rank, const int64_t 
     storage->list = list;
     storage->capacity = capacity;
   }
-  char *copy = NULL;
   va_list arguments;
   va_start(arguments, name);
-  if (vasprintf(&copy, name, arguments) < 0)
-    copy = NULL;
+  char *copy = format_words(name, arguments);
   va_end(arguments);
   if (!copy)
     return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");
@@ -57,11 +61,9 @@ void nacre_text_add_json(nacre_text *text, const char *word) {
 }
 
 void nacre_storage_note(nacre_storage *storage, const char *key, const char *format, ...) {
-  char *value = NULL;
   va_list arguments;
   va_start(arguments, format);
-  if (vasprintf(&value, format, arguments) < 0)
-    value = NULL;
+  char *value = format_words(format, arguments);
   va_end(arguments);
   nacre_text_add(&storage->metadata, "%s", storage->metadata.length ? "," : "");
   nacre_text_add_json(&storage->metadata, key);

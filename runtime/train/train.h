@@ -10,7 +10,7 @@ enum { NACRE_SEED_EVALUATE = NACRE_SEED_STEP + 1, NACRE_SEED_BEGIN };
 
 /* ---- settings.c: the options of a train block, read once ----------------------------------------------------------
  */
-typedef enum nacre_better { NACRE_BY_NAME, NACRE_SMALLER, NACRE_LARGER } nacre_better;
+typedef enum nacre_better { NACRE_UNSAID, NACRE_SMALLER, NACRE_LARGER } nacre_better;
 typedef struct nacre_settings {
   int64_t batch, epochs, steps, accumulate, folds; /* epochs or steps is 0, folds 0: none */
   uint64_t seed, folds_seed;
@@ -22,11 +22,14 @@ typedef struct nacre_settings {
   int64_t every; /* epochs between checkpoints */
   const char *resume_path;
   bool resume_optional;
+  bool plateaus; /* whether they are counted; then: */
+  int64_t plateau_patience, plateau_cooldown;
+  double plateau_threshold; /* a share of the best value */
+  const char *plateau_on;
+  nacre_better plateau_mode;
 } nacre_settings;
 int nacre_settings_read(const nacre_train_info *train, nacre_settings *settings);
 const nacre_option *nacre_option_find(const nacre_option *options, int32_t count, const char *name);
-/* Is `value` better than `than`? A NaN never is; anything else is better than a NaN. */
-bool nacre_is_better(nacre_better mode, const char *name, double value, double than);
 
 /* ---- values.c: named numbers, such as those of an epoch -----------------------------------------------------------
  */
@@ -66,8 +69,8 @@ typedef struct nacre_function {
   const void **arguments;
   void **results;
   int64_t *dims, *extents, *given; /* extents of arguments and results; what the arguments have */
-  int batch_fields, shared_fields; /* how many arguments of each kind, in this order, before the three numbers */
-  bool counters;                   /* whether seed, iteration and epoch follow */
+  int batch_fields, shared_fields; /* how many arguments of each kind, in this order, before the numbers */
+  bool counters;                   /* whether seed, iteration, epoch and, maybe, plateaus follow */
 } nacre_function;
 /* `batch`, `shared`: datasets whose fields come first; null or 0: none. Compares their types with the signature. */
 int nacre_function_bind(nacre_function *function, const nacre_entry_info *info, struct nacre_trainer *trainer,
@@ -90,8 +93,11 @@ typedef struct nacre_position {
   int64_t closed;              /* epochs that were evaluated and recorded */
   int64_t waited, best_epoch;  /* closed epochs since the best one for early stopping; the epoch of the best weights */
   int64_t begun;               /* whether `begin` was called */
+  int64_t plateaus;            /* how often the value that plateaus are about has stopped improving, */
+  int64_t level, resting;      /* for how many epochs it has, and for how many more that does not count */
   double stop_best, save_best; /* the best values so far, a NaN at first */
-  double seconds;              /* of work so far */
+  double plateau_best;
+  double seconds; /* of work so far */
 } nacre_position;
 
 struct nacre_trainer {
@@ -111,8 +117,8 @@ struct nacre_trainer {
   double *sums;       /* per result of step: what this epoch gave so far */
   nacre_measures now; /* the newest values: loss, learning_rate, validate.accuracy, ... */
   nacre_history history;
-  uint64_t seed_argument; /* the three numbers that functions read */
-  int64_t iteration_argument, epoch_argument;
+  uint64_t seed_argument; /* the numbers that functions read */
+  int64_t iteration_argument, epoch_argument, plateaus_argument;
   int fold; /* of settings.folds, from 0; -1: none */
 };
 
@@ -134,6 +140,20 @@ int nacre_trainer_iterate(nacre_trainer *trainer);
 /* Evaluates and adds a row to the history. */
 int nacre_trainer_close_epoch(nacre_trainer *trainer);
 double nacre_trainer_loss(const nacre_trainer *trainer); /* mean of the epoch so far */
+/* Is this result of a step a number to show? Others tell the trainer how the step went. */
+bool nacre_is_logged(const nacre_field_info *result);
+
+/* ---- watch.c: the values that decide about a run, after each epoch --------------------------------------------------
+ */
+/* Is `value` better than `than`? A NaN never is; anything else is better than a NaN. Unless said, a loss should fall
+   and anything else rise. */
+bool nacre_is_better(nacre_better mode, const char *name, double value, double than);
+int nacre_watch_plateau(nacre_trainer *trainer);
+/* Counts the epochs without a better value. */
+int nacre_watch_stop(nacre_trainer *trainer);
+bool nacre_gives_up(const nacre_trainer *trainer);
+/* Whether this epoch is the best one, which is noted. */
+int nacre_watch_best(nacre_trainer *trainer, bool *best);
 
 /* ---- models.c: writable weights ------------------------------------------------------------------------------------
  */
@@ -148,6 +168,7 @@ int nacre_trainer_measure(nacre_trainer *trainer, const char *prefix);
 
 /* ---- fault.c: where did the first value that is no number come from? ------------------------------------------------
  */
+/* `what`: the result of the step that gave it away; null: what it would have stored. */
 int nacre_fault_report(nacre_trainer *trainer, void *const *fields, const int64_t *samples, int64_t count,
                        const char *what, double value);
 
@@ -179,6 +200,9 @@ void nacre_text_add_json(nacre_text *text, const char *word); /* quoted and esca
  */
 int nacre_checkpoint_write(const nacre_trainer *trainer, const char *path);
 int nacre_checkpoint_read(nacre_trainer *trainer, const char *path);
+/* A history as PREFIX/names and PREFIX/values; `names` must live until the file is written. */
+int nacre_history_store(nacre_storage *storage, const nacre_history *history, const char *prefix, nacre_text *names);
+int nacre_history_load(const nacre_safetensors *file, const char *path, const char *prefix, nacre_history *history);
 int nacre_checkpoint_seed(const char *path, uint64_t *seed); /* of the run that wrote it */
 /* The weights of trained model number `model` (from 0) alone. */
 int nacre_weights_write(const nacre_trainer *trainer, int32_t model, const char *path);

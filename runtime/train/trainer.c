@@ -177,7 +177,7 @@ static int set_up(nacre_trainer *t, const nacre_trainer_setup *setup) {
   if (given && given->resume && !given->seeded && (status = nacre_checkpoint_seed(given->resume, &t->seed)) != NACRE_OK)
     return status;
   t->fold = setup->fold;
-  t->at.stop_best = t->at.save_best = NAN;
+  t->at.stop_best = t->at.save_best = t->at.plateau_best = NAN;
   t->at.best_epoch = -1;
   size_t models = (size_t)t->module->model_count + 1;
   t->models = calloc(models, sizeof *t->models);
@@ -267,12 +267,16 @@ double nacre_trainer_loss(const nacre_trainer *t) {
   return loss < 0 || t->at.done == 0 ? NAN : t->sums[loss] / (double)t->at.done;
 }
 
+bool nacre_is_logged(const nacre_field_info *result) {
+  return result->rank == 0 && strncmp(result->name, "stores.", 7) != 0;
+}
+
 /* The newest of what a step logs: the mean over the epoch, but the newest learning rate. */
 static void note_values(nacre_trainer *t) {
   for (int32_t i = 0; i < t->step.info->result_count; ++i) {
     const nacre_field_info *result = &t->step.info->results[i];
     bool newest = strcmp(result->name, "learning_rate") == 0;
-    if (result->rank == 0)
+    if (nacre_is_logged(result))
       nacre_measures_set_number(&t->now, result->name,
                                 newest ? nacre_function_number(&t->step, i) : t->sums[i] / (double)t->at.done);
   }
@@ -294,9 +298,15 @@ static int next_batch(nacre_trainer *t, nacre_batch *batch) {
 static int32_t not_finite(const nacre_function *f) {
   int32_t loss = nacre_function_result(f, "loss");
   for (int32_t i = loss < 0 ? 0 : loss; i < (loss < 0 ? f->info->result_count : loss + 1); ++i)
-    if (f->info->results[i].rank == 0 && !isfinite(nacre_function_number(f, i)))
+    if (nacre_is_logged(&f->info->results[i]) && !isfinite(nacre_function_number(f, i)))
       return i;
   return -1;
+}
+
+/* Did a `step` block write something that is no number? Then it has not been stored. */
+static bool stores_failed(const nacre_function *f) {
+  int32_t good = nacre_function_result(f, "stores.good");
+  return good >= 0 && nacre_function_number(f, good) == 0;
 }
 
 static int run_batch(nacre_trainer *t, nacre_function *f, int64_t part, double weight) {
@@ -311,8 +321,10 @@ static int run_batch(nacre_trainer *t, nacre_function *f, int64_t part, double w
   if (bad >= 0)
     return nacre_fault_report(t, batch.fields, batch.samples, batch.count, f->info->results[bad].name,
                               nacre_function_number(f, bad));
+  if (stores_failed(f))
+    return nacre_fault_report(t, batch.fields, batch.samples, batch.count, NULL, NAN);
   for (int32_t i = 0; i < f->info->result_count; ++i)
-    if (f->info->results[i].rank == 0)
+    if (nacre_is_logged(&f->info->results[i]))
       t->sums[i] += weight * nacre_function_number(f, i);
   return NACRE_OK;
 }
@@ -369,7 +381,7 @@ int nacre_trainer_close_epoch(nacre_trainer *t) {
   status = nacre_history_add(&t->history, &t->now);
   if (status == NACRE_OK)
     t->at.closed = t->at.epoch + 1;
-  return status;
+  return status == NACRE_OK ? nacre_watch_plateau(t) : status;
 }
 
 /* ---- the C interface ----------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Runs nacre with one mistake at a time: usage.py NACRE FOLDER EXAMPLES."""
 import os
-import subprocess
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import refusals
 
 nacre, folder, examples = sys.argv[1:4]
 mlp = f"{examples}/02_digits/mlp.nacre"
@@ -50,15 +52,4 @@ CASES = [   # words, exit code, part of the message
     (["test", "wrong.nacre"], 1, "unknown-name"),
 ]
 
-before, bad = sorted(os.listdir(folder)), 0
-for words, code, part in CASES:
-    run = subprocess.run([nacre, *words], cwd=folder, capture_output=True, text=True)
-    if run.returncode != code or part not in run.stderr or not run.stderr.startswith("error"):
-        print(f"nacre {' '.join(words)}: exit code {run.returncode}, expected {code} and {part!r}:\n{run.stdout}{run.stderr}")
-        bad += 1
-left = sorted(set(os.listdir(folder)) - set(before))
-if left:
-    print(f"left behind: {left}")
-    bad += 1
-print(f"{len(CASES) - bad} passed, {bad} failed")
-sys.exit(bad != 0)
+refusals.check(nacre, folder, CASES, "nacre ")

@@ -45,3 +45,28 @@ func.func @costly_broadcast(%v: tensor<4xf32>, %x: tensor<4x5xf32>) -> tensor<4x
   } -> tensor<4x5xf32>
   return %b : tensor<4x5xf32>
 }
+
+// Two stored updates of one op, both read by a third: fusing one reading away would leave an op that reads itself.
+// CHECK-LABEL: func.func @reads_both_updates
+// CHECK: linalg.generic
+// CHECK: linalg.generic
+// CHECK: return
+func.func @reads_both_updates(%x: tensor<4x5xf32>)
+    -> (tensor<4x5xf32> {nacre.store = [0, 0]}, tensor<4x5xf32> {nacre.store = [0, 1]}, tensor<4x5xf32> {nacre.store = [0, 2]})
+    attributes {nacre.training} {
+  %e = tensor.empty() : tensor<4x5xf32>
+  %two:2 = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x5xf32>) outs(%e, %e : tensor<4x5xf32>, tensor<4x5xf32>) {
+  ^bb0(%s: f32, %o: f32, %p: f32):
+    %t = arith.addf %s, %s : f32
+    %u = arith.mulf %s, %s : f32
+    linalg.yield %t, %u : f32, f32
+  } -> (tensor<4x5xf32>, tensor<4x5xf32>)
+  %third = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%two#0, %two#1 : tensor<4x5xf32>, tensor<4x5xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.subf %s, %t : f32
+    linalg.yield %u : f32
+  } -> tensor<4x5xf32>
+  return %two#0, %two#1, %third : tensor<4x5xf32>, tensor<4x5xf32>, tensor<4x5xf32>
+}

@@ -89,11 +89,10 @@ FUNCTION(augment, "rows.augment0", .argument_count = 3, .result_count = 2, .argu
 
 /* ---- step, accumulate, evaluate, summary, show, probe ---------------------------------------------------------------
  */
-static const nacre_field_info batch_fields[] = {{"x", NACRE_F32, 2, "npy", "[n, 2]"},
-                                                {"label", NACRE_I32, 1, "npy", "[n]"},
-                                                {"seed", NACRE_U64, 0, "npy", ""},
-                                                {"iteration", NACRE_I64, 0, "npy", ""},
-                                                {"epoch", NACRE_I64, 0, "npy", ""}};
+static const nacre_field_info batch_fields[] = {
+    {"x", NACRE_F32, 2, "npy", "[n, 2]"}, {"label", NACRE_I32, 1, "npy", "[n]"},
+    {"seed", NACRE_U64, 0, "npy", ""},    {"iteration", NACRE_I64, 0, "npy", ""},
+    {"epoch", NACRE_I64, 0, "npy", ""},   {"plateaus", NACRE_I64, 0, "npy", ""}};
 static const nacre_field_info step_results[] = {{"loss", NACRE_F32, 0, "npy", ""},
                                                 {"learning_rate", NACRE_F32, 0, "npy", ""}};
 static const nacre_dim_info dynamic[] = {{"n", 1, BATCH, 0, 0}};
@@ -146,7 +145,7 @@ static void take_step(const void *const *const *tensors, const void *const *argu
 static void step_call(const void *const *const *tensors, const int64_t *dims, const void *const *arguments,
                       void *const *results, void *work) {
   (void)dims;
-  take_step(tensors, arguments, results, 0.05f, work);
+  take_step(tensors, arguments, results, 0.05f * powf(0.8f, (float)*(const int64_t *)arguments[5]), work);
 }
 static void explode_call(const void *const *const *tensors, const int64_t *dims, const void *const *arguments,
                          void *const *results, void *work) {
@@ -207,7 +206,7 @@ static const nacre_field_info wander_results[] = {{"place", NACRE_F32, 0, "npy",
 static void label_limits(const int64_t *dims, int64_t *out) { (void)dims, out[0] = 2; }
 static const nacre_subscript_check label_check[] = {{1, "`count[label[i]]`"}};
 #define STEP(id, text, code)                                                                                           \
-  FUNCTION(id, text, .argument_count = 5, .result_count = 2, .model_count = 2, .arguments = batch_fields,              \
+  FUNCTION(id, text, .argument_count = 6, .result_count = 2, .model_count = 2, .arguments = batch_fields,              \
            .results = step_results, .models = trained, .extents = step_extents, .workspace = some, .call = code,       \
            .subscript_check_count = 1, .subscript_checks = label_check, .limits = label_limits)
 STEP(step, "fit.step", step_call);
@@ -258,8 +257,15 @@ static const nacre_option stopping_options[] = {NUMBER("batch", BATCH),
                                                 NUMBER("checkpoint.every", 2),
                                                 TEXT("checkpoint.path", "out/stopping.train"),
                                                 TEXT("resume.path", "out/stopping.train"),
-                                                NUMBER("resume.optional", 1)};
-static const nacre_option folded_options[] = {NUMBER("batch", BATCH), NUMBER("epochs", 2), NUMBER("folds", 3)};
+                                                NUMBER("resume.optional", 1),
+                                                NUMBER("plateau.patience", 1),
+                                                NUMBER("plateau.threshold", 0.05),
+                                                NUMBER("plateau.cooldown", 1),
+                                                TEXT("plateau.on", "validate.loss"),
+                                                TEXT("plateau.mode", "min")};
+static const nacre_option folded_options[] = {NUMBER("batch", BATCH), NUMBER("epochs", 4), NUMBER("folds", 3),
+                                              NUMBER("checkpoint.every", 1),
+                                              TEXT("checkpoint.path", "out/folded.train")};
 static const nacre_option wander_options[] = {NUMBER("steps", 30), NUMBER("seed", 3)};
 static const nacre_option later_options[] = {NUMBER("batch", BATCH), NUMBER("epochs", 1), TEXT("after", "fit")};
 static const nacre_option groups_options[] = {NUMBER("batch", BATCH), NUMBER("epochs", 4), NUMBER("accumulate", 2)};

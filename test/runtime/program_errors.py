@@ -1,7 +1,9 @@
 """Runs a program with one mistake at a time and compares exit code and message: program_errors.py PROGRAM FOLDER."""
 import os
-import subprocess
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import refusals
 
 GOOD = ["predict", "image=image.npy", "--weights", "good.safetensors"]
 CASES = [   # words, exit code, part of the message
@@ -56,23 +58,4 @@ CASES = [   # words, exit code, part of the message
     (["picture", "image=empty.npy"], 1, "neither a png nor a npy file"),
 ]
 
-
-def main():
-    program, folder = sys.argv[1:3]
-    before = sorted(os.listdir(folder))
-    bad = 0
-    for words, code, part in CASES:
-        run = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True, errors="replace")
-        if run.returncode != code or part not in run.stderr or not run.stderr.startswith("error: "):
-            print(f"{words}: exit code {run.returncode}, expected {code} and {part!r}:\n{run.stdout}{run.stderr}")
-            bad += 1
-    left = sorted(set(os.listdir(folder)) - set(before))
-    if left:
-        print(f"left behind: {left}")
-        bad += 1
-    print(f"{len(CASES) - bad} passed, {bad} failed")
-    sys.exit(bad != 0)
-
-
-if __name__ == "__main__":
-    main()
+refusals.check(*sys.argv[1:3], CASES)

@@ -127,6 +127,9 @@ def early(program):
     assert "stopped early" in done.stderr and "(the best epoch)" in done.stderr, done.stderr
     rows = [json.loads(line) for line in content("early.jsonl").decode().splitlines()]
     loss = [r["validate.loss"] for r in rows if r["event"] == "epoch"]
+    rates = [r["learning_rate"] for r in rows if r["event"] == "epoch"]
+    drops = sum(b < a for a, b in zip(rates, rates[1:]))
+    assert drops >= 2 and math.isclose(rates[-1], 0.05 * 0.8 ** drops, rel_tol=1e-5), rates    # plateaus, over a resumed run too
     assert 10 < len(loss) == loss.index(min(loss)) + 3, loss
     out = subprocess.run([program, "eval", "stopping", "--data-dir", ".", "--json"], capture_output=True, text=True, check=True)
     assert json.loads(out.stdout)["validate.loss"] == min(loss), (out.stdout, loss)
@@ -173,6 +176,55 @@ def kill(program):
     assert content("killed.safetensors") == content("whole.safetensors")
 
 
+def folds(program):
+    """A cross-validation, killed and interrupted again and again, ends as one that was not: weights, values, report."""
+    words = ["folded", "--data-dir", ".", "--json"]
+    whole = json.loads(run(program, *words, "--out", "whole.safetensors", "--quiet").stdout)
+    assert whole["folds"] == 3 and len(whole["validate.loss"]["values"]) == 3
+    values = whole["validate.accuracy"]["values"]
+    mean = sum(values) / 3
+    assert math.isclose(whole["validate.accuracy"]["mean"], mean)
+    assert math.isclose(whole["validate.accuracy"]["deviation"], math.sqrt(sum((v - mean) ** 2 for v in values) / 2))
+    text = content("whole.html").decode()
+    parser = Page()
+    parser.feed(text)
+    assert not parser.open and parser.counts["svg"] == 4 and text.count("<i style") == 4 * 3, parser.counts
+    assert f"<td>{mean:.6g}</td>" in text and "deviation" in text
+    for part in "samples", "precision":    # every sample is held back once
+        assert part in text
+    os.remove("out/folded.train")
+    draws, resume, killed = random.Random(2), [], 0
+    for round in range(40):
+        p = subprocess.Popen([program, "train", *words, "--out", "part.safetensors", *resume], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True, env={**os.environ, "FAKE_SLOW": "3000"})
+        try:
+            p.wait(timeout=draws.uniform(0.03, 0.25))
+        except subprocess.TimeoutExpired:
+            p.send_signal(signal.SIGKILL if round % 3 else signal.SIGINT)
+        out, text = p.communicate()
+        assert p.returncode in (0, 130, -signal.SIGKILL, -signal.SIGINT), (p.returncode, text)
+        if p.returncode == 130:
+            assert "train folded --resume out/folded.train --out part.safetensors --data-dir ." in text, text
+        if os.path.exists("out/folded.train"):
+            resume = ["--resume", "out/folded.train"]
+        killed += p.returncode != 0
+        if p.returncode == 0:
+            break
+    assert p.returncode == 0 and killed >= 2, killed
+    again = json.loads(out)
+    assert again == whole, (again, whole)
+    for fold in 1, 2, 3:
+        assert content(f"part.fold{fold}.safetensors") == content(f"whole.fold{fold}.safetensors"), fold
+    assert content("part.fold1.safetensors") != content("part.fold2.safetensors")
+    assert not [name for name in os.listdir("out") if name.startswith("folded.fold")]
+    done = run(program, *words, "--out", "part.safetensors", "--resume", "out/folded.train", "--quiet")   # nothing is left to do
+    assert json.loads(done.stdout) == whole
+    done = run(program, *words, "--seed", "5", "--resume", "out/folded.train", expect=1)
+    assert "it was made with another seed (0 there, 5 here)" in done.stderr, done.stderr
+    done = run(program, *words, "--resume", "part.fold1.safetensors", expect=1)
+    assert "it is no record of a cross-validation" in done.stderr, done.stderr
+
+
 def mistakes(program):
     cases = [   # words, exit code, part of the message
         (["nothing"], 2, "fake has no train block `nothing`; it has `fit`"),
@@ -186,7 +238,7 @@ def mistakes(program):
         (["fit", "--data-dir", "nowhere"], 1, "nowhere/train.csv"),
         (["fit", "--data-dir", ".", "--resume", "train.csv"], 1, "train.csv is no safetensors file"),
         (["fit", "--data-dir", ".", "--weights", "train.csv"], 1, "train.csv is no safetensors file"),
-        (["folded", "--data-dir", ".", "--resume", "a.train"], 1, "a cross-validation cannot be resumed"),
+        (["folded", "--data-dir", ".", "--resume", "a.train"], 1, "a.train"),
     ]
     for words, code, part in cases:
         done = run(program, *([] if "--quiet=1" in words else ["--quiet"]), *words, expect=code)

@@ -132,6 +132,9 @@ CASES = {
                     lambda p, g, t, m: plain(p, g, t, m) if t % 2 else p),
     "begun": (LOSS + P + "\n  begin {\n    for (path, w) in named(net) { if matches(path, \"bia*\") { net[path] <- 0 * w + 0.5 } }\n  }",
               plain),
+    "shared": ("shared: points\n  loss(r, g): mse(net(g.x), g.y) + 0 * sum(r.x)\n  " + P, plain),
+    "two shared": ("shared: [points, points]\n  loss(r, g, h): mse(net(h.x), h.y) + 0 * sum(r.x) * sum(g.x)\n  " + P, plain),
+    "shared alone": (P + "\n  step(g) { let e = mse(net(g.x), g.y)  minimise(e, net)  return (loss = e) }", plain),
 }
 
 
@@ -144,6 +147,8 @@ def main(nacre, folder):
         path = os.path.join(folder, name.replace(" ", "_") + ".nacre")
         out = path.replace(".nacre", ".safetensors")
         text = PROGRAM.replace("SETTINGS", settings).replace("FREEZE", 'freeze "bias"' if name == "frozen" else "")
+        if name == "shared alone":
+            text = text.replace("data: points\n  validate: points\n  batch: BATCH", "shared: points")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text.replace("BATCH", "16" if "accumulate" in settings else "32"))
         run = subprocess.run([nacre, "train", path, "--out", out, "--quiet"], capture_output=True, text=True)

@@ -68,4 +68,26 @@ def interrupted(data):
     assert content("part.safetensors") == content("whole.safetensors")
 
 
+def signalled(nacre, file, data):
+    """`nacre train` passes on what is sent to it alone, and is not confused when the trainer gets it too; the run that goes
+    on ends as one that was never stopped."""
+    words = [nacre, "train", file, "fit", "--data-dir", data, "--out", "told.safetensors"]
+    for which, group in (signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGINT, True):
+        process = subprocess.Popen([*words, "--epochs", "100000", "--log", "told.jsonl"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+        lines = [process.stderr.readline()]
+        assert lines[0].startswith("fit  epoch"), lines
+        if group:
+            os.killpg(process.pid, which)
+        else:
+            process.send_signal(which)
+        text = process.communicate()[1]
+        assert process.returncode == 130, (process.returncode, text[-500:])
+        assert f"nacre train {file} fit --resume told.train --out told.safetensors --data-dir {data}" in text, text[-500:]
+        done = text.count("fit  epoch") + 3
+        subprocess.run([*words, "--epochs", str(done), "--resume", "told.train", "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*words[:-1], "all.safetensors", "--epochs", str(done), "--quiet"], check=True, stdout=subprocess.DEVNULL)
+        assert content("told.safetensors") == content("all.safetensors"), which
+
+
 globals()[sys.argv[1]](*sys.argv[2:])
