@@ -101,6 +101,7 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   manager.addNestedPass<func::FuncOp>(createMixPrecision());
   if (options.reference)
     return;
+  manager.addNestedPass<func::FuncOp>(createFuseElementwise()); // before sums are split, whose parts read reshapes
   buildPackPipeline(manager, loops(options));
   manager.addNestedPass<func::FuncOp>(createHoistFromLoops());
   manager.addPass(createHoistWeightWork());

@@ -1,4 +1,4 @@
-/* The C function that foreign.nacre calls. */
+/* The C functions that foreign.nacre calls. */
 #include <stdint.h>
 #include <stdlib.h>
 
