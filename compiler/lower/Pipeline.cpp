@@ -101,6 +101,7 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   manager.addNestedPass<func::FuncOp>(createMixPrecision());
   if (options.reference)
     return;
+  manager.addNestedPass<func::FuncOp>(createHoistScalars());
   buildPackPipeline(manager, loops(options));
   manager.addNestedPass<func::FuncOp>(createHoistFromLoops());
   manager.addPass(createHoistWeightWork());
