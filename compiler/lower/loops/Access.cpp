@@ -131,8 +131,7 @@ Access accessAlong(AffineMap map, MemRefType type, unsigned dim, int64_t lanes) 
   if (type.isLastDimUnitStride() && llvm::all_of(map.getResults().drop_back(), uniform) &&
       isContiguous(map.getResults().back(), dim, lanes))
     return Access::Contiguous;
-  if (type.isLastDimUnitStride() &&
-      llvm::all_of(map.getResults(), [&](AffineExpr expr) { return coefficientOf(expr, dim).has_value(); }))
+  if (llvm::all_of(map.getResults(), [&](AffineExpr expr) { return coefficientOf(expr, dim).has_value(); }))
     return Access::Strided;
   return Access::Opaque;
 }

@@ -45,6 +45,7 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
   double cost = double(bodyCost(kernel, true)) / lanes;
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     linalg::LinalgOp op = step.op;
+    double often = index ? 1.0 / kernel.reductionSize(64) : 1.0; // an epilogue runs once per result
     if (across && index > 0)
       break; // epilogues run on scalars
     for (OpOperand &operand : op->getOpOperands()) {
@@ -64,7 +65,7 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (op.isDpsInit(&operand) && (kernel.hasReduction() || index > 0))
         continue;
-      cost += access == Access::Uniform ? 0.02 : access == Access::Contiguous ? 1.0 / lanes : 1.2;
+      cost += often * (access == Access::Uniform ? 0.02 : access == Access::Contiguous ? 1.0 / lanes : 1.2);
     }
   }
   int64_t extent = kernel.extents[dim];
@@ -241,6 +242,23 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
   }
 }
 
+/// Points of the iteration space; an unknown extent counts as 64.
+static double pointsOf(const Kernel &kernel) {
+  double points = 1;
+  for (int64_t extent : kernel.extents)
+    points *= ShapedType::isDynamic(extent) ? 64 : extent;
+  return points;
+}
+
+/// Cycles of one point in scalar code.
+static double scalarCost(const Kernel &kernel) {
+  return bodyCost(kernel, true) * 0.5 + 0.5 * kernel.root().maps.size();
+}
+
+double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile) {
+  return tile ? tile->cycles : scalarCost(kernel) * pointsOf(kernel);
+}
+
 std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits) {
   for (const Step &step : kernel.steps)
     if (!bodyVectorises(step.op))
@@ -248,7 +266,7 @@ std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits) {
   int64_t lanes = lanesOf(kernel, vectorBits);
   bool combines = kernel.hasReduction() && combinersOf(kernel.root().op).has_value();
   std::optional<Tile> best;
-  double bestCost = bodyCost(kernel, true) * 0.5 + 0.5 * kernel.root().maps.size();
+  double bestCost = scalarCost(kernel);
   for (unsigned d = 0; d < kernel.rank(); ++d) {
     if (kernel.extents[d] == 1 || (kernel.reduction[d] && !combines))
       continue;
@@ -269,6 +287,7 @@ std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits) {
   } else {
     shapeTile(kernel, *best, vectorBits);
   }
+  best->cycles = bestCost * pointsOf(kernel);
   return best;
 }
 

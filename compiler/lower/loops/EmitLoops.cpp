@@ -108,6 +108,38 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     return flat->collapsedOp;
   }
 
+  /// The kernel of an op with as many of its epilogues as pay. An epilogue saves the way through memory, but a tile
+  /// stores along its lanes: where the update of a filter [f, g, u, v] is fused into the sum that is its gradient, the
+  /// lanes cannot run along f, and every operand of the long sum would be gathered.
+  Planned planKernel(linalg::LinalgOp op, const llvm::SmallPtrSet<Operation *, 32> &taken,
+                     llvm::SmallPtrSet<Operation *, 32> &takenThen) {
+    std::optional<Planned> best;
+    double cheapest = 0, apart = 0; // apart: the epilogues left out
+    for (unsigned most = mostEpilogues;;) {
+      llvm::SmallPtrSet<Operation *, 32> with = taken;
+      Planned planned{makeKernel(op), std::nullopt};
+      absorbNeighbours(planned.kernel, with, most);
+      planned.tile = chooseTile(planned.kernel, vectorBits);
+      unsigned epilogues = planned.kernel.steps.size() - 1;
+      if (!planned.tile && !epilogues) { // scalar code takes in nothing
+        planned.kernel = makeKernel(op);
+        with = taken;
+        with.insert(op);
+      }
+      Kernel last = makeKernel(planned.kernel.steps.back().op);
+      double cycles = cyclesOf(planned.kernel, planned.tile) + apart;
+      if ((planned.tile || !epilogues) && (!best || cycles < cheapest)) {
+        best = std::move(planned);
+        cheapest = cycles;
+        takenThen = std::move(with);
+      }
+      if (!epilogues)
+        return std::move(*best);
+      apart += cyclesOf(last, chooseTile(last, vectorBits));
+      most = epilogues - 1;
+    }
+  }
+
   /// Fills come last, so that the ops that read their result can take them in.
   std::vector<Planned> plan(func::FuncOp function) {
     SmallVector<linalg::LinalgOp> ops, fills;
@@ -119,24 +151,10 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     for (linalg::LinalgOp op : ops) {
       if (taken.contains(op))
         continue;
-      bool alone = false; // no epilogue is part of the kernel
-      for (bool epilogues : {true, false}) {
-        llvm::SmallPtrSet<Operation *, 32> takenThen = taken;
-        Planned planned{makeKernel(op), std::nullopt};
-        absorbNeighbours(planned.kernel, takenThen, epilogues);
-        planned.tile = chooseTile(planned.kernel, vectorBits);
-        if (!planned.tile && epilogues)
-          continue;
-        alone = planned.kernel.steps.size() == 1;
-        if (planned.tile) {
-          taken = takenThen;
-        } else {
-          planned.kernel = makeKernel(op);
-          taken.insert(op);
-        }
-        result.push_back(std::move(planned));
-        break;
-      }
+      llvm::SmallPtrSet<Operation *, 32> takenThen;
+      result.push_back(planKernel(op, taken, takenThen));
+      taken = std::move(takenThen);
+      bool alone = result.back().kernel.steps.size() == 1; // no epilogue is part of the kernel
       if (alone)
         candidates.push_back(result.size() - 1);
     }

@@ -169,7 +169,7 @@ static std::optional<SmallVector<unsigned>> alignDims(const Kernel &kernel, lina
 /// One elementwise op that reads output `output` of the kernel's last step, moved up to it.
 static bool absorbConsumer(Kernel &kernel, const llvm::SmallPtrSetImpl<Operation *> &taken) {
   Step &last = kernel.steps.back();
-  if (last.op.getNumDpsInits() != 1 || kernel.steps.size() > 8)
+  if (last.op.getNumDpsInits() != 1)
     return false;
   Value buffer = last.op.getDpsInits()[0];
   if (!isAlone(buffer))
@@ -255,9 +255,9 @@ static bool absorbConsumer(Kernel &kernel, const llvm::SmallPtrSetImpl<Operation
   return true;
 }
 
-void absorbNeighbours(Kernel &kernel, llvm::SmallPtrSetImpl<Operation *> &taken, bool epilogues) {
+void absorbNeighbours(Kernel &kernel, llvm::SmallPtrSetImpl<Operation *> &taken, unsigned epilogues) {
   absorbFill(kernel, taken);
-  while (epilogues && absorbConsumer(kernel, taken)) {
+  while (kernel.steps.size() <= epilogues && absorbConsumer(kernel, taken)) {
   }
   taken.insert(kernel.absorbed.begin(), kernel.absorbed.end());
   taken.insert(kernel.steps.back().op);

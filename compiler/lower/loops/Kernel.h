@@ -36,9 +36,11 @@ struct Kernel {
 /// The kernel rooted at `root`, before any fusion.
 Kernel makeKernel(mlir::linalg::LinalgOp root);
 
-/// Takes the fill that initialises the outputs, and the elementwise consumers, into the kernel. The kernel is then
-/// emitted in place of its last op. Ops in `taken` belong to other kernels already; those taken here are added.
-void absorbNeighbours(Kernel &kernel, llvm::SmallPtrSetImpl<mlir::Operation *> &taken, bool epilogues);
+constexpr unsigned mostEpilogues = 8;
+
+/// Takes the fill that initialises the outputs, and at most so many elementwise consumers, into the kernel. The kernel
+/// is then emitted in place of its last op. Ops in `taken` belong to other kernels already; those taken here are added.
+void absorbNeighbours(Kernel &kernel, llvm::SmallPtrSetImpl<mlir::Operation *> &taken, unsigned epilogues);
 
 /// The buffer behind views: an allocation or a function argument.
 mlir::Value rootBuffer(mlir::Value memref);

@@ -76,7 +76,7 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     int64_t lanes = vectorBits / width;
     int row = chooseRow(kernel, lane, fullRows(vectorBits));
     int64_t panel = lanes * vectorsSideBySide(kernel, lane, row, lanes, vectorBits);
-    if (!isWeightOnly(packed->get()) && !paysAtRunTime(kernel, map, lane, row, panel))
+    if (!isWeightOnly(packed->get()) && !paysAtRunTime(kernel, packed->get(), map, lane, row, panel))
       return;
     pack(op, packed, map, kernel, lane, panel);
   }
@@ -115,7 +115,23 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     return false;
   }
 
-  static bool paysAtRunTime(const Kernel &kernel, AffineMap map, unsigned lane, int row, int64_t panel) {
+  /// Whether the last axis is one of neighbours in memory. A part `w[:, :, 1, 1]` of a filter is not: its axes are
+  /// those of the filter, with the strides of the filter.
+  static bool isDenseAlongLast(Value value) {
+    auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+    if (!slice)
+      return true;
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    for (int64_t axis = slice.getSourceType().getRank() - 1; axis >= 0; --axis) {
+      if (!dropped[axis])
+        return slice.getStaticStrides()[axis] == 1 && isDenseAlongLast(slice.getSource());
+      if (slice.getSourceType().getDimSize(axis) != 1)
+        return false;
+    }
+    return true;
+  }
+
+  static bool paysAtRunTime(const Kernel &kernel, Value operand, AffineMap map, unsigned lane, int row, int64_t panel) {
     if (row < 0)
       return false;
     int64_t rows = 1; // how often an element is used: all parallel dims that the operand does not depend on
@@ -123,7 +139,7 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
       if (!kernel.reduction[d] && !dependsOn(map, d))
         rows *= ShapedType::isDynamic(kernel.extents[d]) ? 16 : kernel.extents[d];
     auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
-    bool contiguous = last && last.getPosition() == lane;
+    bool contiguous = last && last.getPosition() == lane && isDenseAlongLast(operand);
     int64_t columns = kernel.extents[lane];
     if (contiguous) // already a stream where one panel is all there is
       return rows >= rowsThatPay && !ShapedType::isDynamic(columns) && columns > 2 * panel;

@@ -133,9 +133,28 @@ Value PointEmitter::stride(Value memref, unsigned dim) {
   return metadata.getStrides()[dim];
 }
 
+/// The element at `indices` and all behind it, as an array: a gather wants neighbours in the last axis.
+static Value arrayFrom(OpBuilder &b, Location loc, Value memref, ArrayRef<Value> indices) {
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, loc, memref);
+  Value start = metadata.getOffset(), end = arith::ConstantIndexOp::create(b, loc, 1);
+  for (auto [index, size, stride] : llvm::zip(indices, metadata.getSizes(), metadata.getStrides())) {
+    start = arith::AddIOp::create(b, loc, start, arith::MulIOp::create(b, loc, index, stride));
+    end = arith::AddIOp::create(b, loc, end, arith::MulIOp::create(b, loc, size, stride));
+  }
+  auto type = MemRefType::get({ShapedType::kDynamic}, cast<MemRefType>(memref.getType()).getElementType(),
+                              StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, {1}));
+  return memref::ReinterpretCastOp::create(b, loc, type, metadata.getBaseBuffer(), OpFoldResult(start),
+                                           {OpFoldResult(end)}, {OpFoldResult(b.getIndexAttr(1))});
+}
+
 Value PointEmitter::gather(Value memref, ArrayRef<Value> indices, Value offsets, const Point &point) {
   Type element = cast<MemRefType>(memref.getType()).getElementType();
   auto type = VectorType::get({point.lanes}, element);
+  Value zero = constant(0);
+  if (!cast<MemRefType>(memref.getType()).isLastDimUnitStride()) {
+    memref = arrayFrom(builder, loc, memref, indices);
+    indices = zero;
+  }
   Value mask = point.mask;
   if (!mask)
     mask = firstLanes(point.lanes, constant(point.lanes));
@@ -259,7 +278,7 @@ bool bodyVectorises(linalg::LinalgOp op) {
     if (isa<linalg::IndexOp>(inner))
       continue;
     if (auto load = dyn_cast<memref::LoadOp>(inner)) {
-      if (!load.getMemRefType().isLastDimUnitStride() || load.getMemRefType().getElementType().isInteger(1))
+      if (load.getMemRefType().getElementType().isInteger(1))
         return false;
       continue;
     }

@@ -19,10 +19,14 @@ struct Tile {
   int64_t rowBlock = 0;         // rows of one parallel iteration; 0: all of them
   bool columnsParallel = false; // columns are an axis of the parallel nest
   bool columnsOutermost = false;
+  double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
 
 /// The plan, or nothing where only scalar code is right.
 std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits);
+
+/// What a kernel costs with this plan, or as scalar code: for comparing ways to compute the same, not a prediction.
+double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile);
 
 /// The rows of the tile: a parallel dim that some operand of the lanes does not depend on, so that a loaded vector
 /// serves several rows; -1 if there is none. `full`: rows of a whole tile.

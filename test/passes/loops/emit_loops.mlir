@@ -141,3 +141,58 @@ func.func @stays_scalar(%a: memref<50xi32>, %b: memref<50xi32>, %c: memref<50xi1
   }
   return
 }
+
+// -----
+
+#wf = affine_map<(f, g, u) -> (f, g, u)>
+#wt = affine_map<(f, g, u) -> (g, u, f)>
+
+// An update that reads its gradient in another order is an epilogue that would take the lanes of the sum away: it is a
+// kernel of its own, and the sum has whole vectors of f.
+// CHECK-LABEL: func.func @update_in_another_order
+// CHECK:         scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>
+// CHECK-NOT:       vector.gather
+// CHECK:           vector.load
+// CHECK:         vector.store
+// CHECK:         vector.gather
+func.func @update_in_another_order(%x: memref<300x8x5xf32>, %dy: memref<300x64xf32>, %w: memref<64x8x5xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %rate = arith.constant 0.01 : f32
+  %t = memref.alloc() : memref<8x5x64xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<8x5x64xf32>)
+  linalg.generic {indexing_maps = [affine_map<(f, g, u, m) -> (m, g, u)>, affine_map<(f, g, u, m) -> (m, f)>, affine_map<(f, g, u, m) -> (g, u, f)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%x, %dy : memref<300x8x5xf32>, memref<300x64xf32>) outs(%t : memref<8x5x64xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [#wf, #wt, #wf], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%w, %t : memref<64x8x5xf32>, memref<8x5x64xf32>) outs(%w : memref<64x8x5xf32>) {
+  ^bb0(%a: f32, %g: f32, %o: f32):
+    %p = arith.mulf %g, %rate : f32
+    %r = arith.subf %a, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+#fg = affine_map<(f, g) -> (f, g)>
+#gf = affine_map<(f, g) -> (g, f)>
+
+// One tap of a filter, whose neighbours lie nine apart: gathered from an array that starts at its first lane.
+// CHECK-LABEL: func.func @tap
+// CHECK:         memref.reinterpret_cast %{{.*}} strides: [1]
+// CHECK:         vector.gather
+// CHECK:         vector.store
+func.func @tap(%w: memref<64x40xf32, strided<[360, 9], offset: 4>>, %y: memref<40x64xf32>) {
+  linalg.generic {indexing_maps = [#gf, #fg], iterator_types = ["parallel", "parallel"]}
+      ins(%w : memref<64x40xf32, strided<[360, 9], offset: 4>>) outs(%y : memref<40x64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}

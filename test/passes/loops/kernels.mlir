@@ -464,3 +464,64 @@ func.func @elementwise_large(%x: memref<70x31x7xf32>, %y: memref<70x31x7xf32>) {
   }
   return
 }
+
+// The gradient of a filter and its update, which reads it in another order.
+// tolerance: 1e-4
+func.func @update_in_another_order(%x: memref<300x8x5xf32>, %dy: memref<300x70xf32>, %w: memref<70x8x5xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %rate = arith.constant 0.01 : f32
+  %t = memref.alloc() : memref<8x5x70xf32>
+  linalg.fill ins(%zero : f32) outs(%t : memref<8x5x70xf32>)
+  linalg.generic {indexing_maps = [affine_map<(f, g, u, m) -> (m, g, u)>, affine_map<(f, g, u, m) -> (m, f)>, affine_map<(f, g, u, m) -> (g, u, f)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%x, %dy : memref<300x8x5xf32>, memref<300x70xf32>) outs(%t : memref<8x5x70xf32>) {
+  ^bb0(%a: f32, %c: f32, %s: f32):
+    %p = arith.mulf %a, %c : f32
+    %r = arith.addf %s, %p : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(f, g, u) -> (f, g, u)>, affine_map<(f, g, u) -> (g, u, f)>, affine_map<(f, g, u) -> (f, g, u)>],
+                  iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%w, %t : memref<70x8x5xf32>, memref<8x5x70xf32>) outs(%w : memref<70x8x5xf32>) {
+  ^bb0(%a: f32, %g: f32, %o: f32):
+    %p = arith.mulf %g, %rate : f32
+    %r = arith.subf %a, %p : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// Taps of a filter, forwards and backwards: no axis has its neighbours side by side.
+// sizes: 1 70
+func.func @taps(%w: memref<?x40x3x3xf32>, %y: memref<40x?xf32>, %z: memref<3x40x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %w, %c0 : memref<?x40x3x3xf32>
+  %one = memref.subview %w[0, 0, 1, 1] [%n, 40, 1, 1] [1, 1, 1, 1] : memref<?x40x3x3xf32> to memref<?x40xf32, strided<[360, 9], offset: 4>>
+  linalg.generic {indexing_maps = [affine_map<(f, g) -> (g, f)>, affine_map<(f, g) -> (f, g)>], iterator_types = ["parallel", "parallel"]}
+      ins(%one : memref<?x40xf32, strided<[360, 9], offset: 4>>) outs(%y : memref<40x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  %column = memref.subview %w[0, 0, 0, 2] [%n, 40, 3, 1] [1, 1, 1, 1] : memref<?x40x3x3xf32> to memref<?x40x3xf32, strided<[360, 9, 3], offset: 2>>
+  linalg.generic {indexing_maps = [affine_map<(u, g, f) -> (f, g, -u + 2)>, affine_map<(u, g, f) -> (u, g, f)>], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%column : memref<?x40x3xf32, strided<[360, 9, 3], offset: 2>>) outs(%z : memref<3x40x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    linalg.yield %a : f32
+  }
+  return
+}
+
+// Positions in a buffer that is strided in its last axis, computed in the body.
+func.func @looked_up(%w: memref<40x3xf32>, %ids: memref<70xi32>, %y: memref<70xf32>) {
+  %column = memref.subview %w[0, 1] [40, 1] [1, 1] : memref<40x3xf32> to memref<40xf32, strided<[3], offset: 1>>
+  %c31 = arith.constant 31 : i32
+  linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%ids : memref<70xi32>) outs(%y : memref<70xf32>) {
+  ^bb0(%a: i32, %o: f32):
+    %m = arith.andi %a, %c31 : i32
+    %k = arith.index_cast %m : i32 to index
+    %v = memref.load %column[%k] : memref<40xf32, strided<[3], offset: 1>>
+    linalg.yield %v : f32
+  }
+  return
+}

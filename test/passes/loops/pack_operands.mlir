@@ -64,3 +64,35 @@ func.func @column_sums(%w: tensor<512x64xf32> {nacre.weight = array<i64: 0, 0>},
   } -> tensor<64xf32>
   return %r : tensor<64xf32>
 }
+
+// One tap of a filter has two panels only, but its columns lie nine apart: it is packed.
+// CHECK-LABEL: func.func @tap
+// CHECK:         %[[TAP:.*]] = tensor.extract_slice
+// CHECK:         %[[EMPTY:.*]] = tensor.empty() : tensor<2x96x32xf32>
+// CHECK:         linalg.generic {{.*}} ins(%[[TAP]] : {{.*}} outs(%[[EMPTY]]
+func.func @tap(%x: tensor<80x96xf32>, %w: tensor<96x64x3x3xf32>, %y: tensor<80x64xf32>) -> tensor<80x64xf32> {
+  %tap = tensor.extract_slice %w[0, 0, 1, 1] [96, 64, 1, 1] [1, 1, 1, 1] : tensor<96x64x3x3xf32> to tensor<96x64xf32>
+  %r = linalg.generic {indexing_maps = [#mk, #kn, #mn], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %tap : tensor<80x96xf32>, tensor<96x64xf32>) outs(%y : tensor<80x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<80x64xf32>
+  return %r : tensor<80x64xf32>
+}
+
+// Near miss: a part whose last axis is that of the whole is a stream where it lies.
+// CHECK-LABEL: func.func @part
+// CHECK-NOT:     tensor.empty
+func.func @part(%x: tensor<80x96xf32>, %w: tensor<3x96x64xf32>, %y: tensor<80x64xf32>) -> tensor<80x64xf32> {
+  %part = tensor.extract_slice %w[1, 0, 0] [1, 96, 64] [1, 1, 1] : tensor<3x96x64xf32> to tensor<96x64xf32>
+  %r = linalg.generic {indexing_maps = [#mk, #kn, #mn], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %part : tensor<80x96xf32>, tensor<96x64xf32>) outs(%y : tensor<80x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<80x64xf32>
+  return %r : tensor<80x64xf32>
+}
