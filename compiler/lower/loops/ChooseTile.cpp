@@ -40,9 +40,28 @@ static bool isForwarded(const Step &step, unsigned operand) {
   return llvm::any_of(step.forwarded, [&](std::pair<unsigned, unsigned> pair) { return pair.first == operand; });
 }
 
+/// The inputs that can be transposed in registers, all with the same rows.
+static SmallVector<unsigned> turnedInputs(const Kernel &kernel, unsigned lane, int64_t lanes, int &row) {
+  SmallVector<unsigned> turned;
+  row = -1;
+  linalg::LinalgOp op = kernel.root().op;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    unsigned number = operand->getOperandNumber();
+    auto type = dyn_cast<MemRefType>(operand->get().getType());
+    int rows = type ? turnedRow(kernel, kernel.root().maps[number], type, lane, lanes) : -1;
+    if (rows < 0 || (row >= 0 && rows != row))
+      continue;
+    row = rows;
+    turned.push_back(number);
+  }
+  return turned;
+}
+
 /// Cost of one point with the lanes along `dim`, in cycles; nothing where that is impossible.
 static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across) {
   double cost = double(bodyCost(kernel, true)) / lanes;
+  int row;
+  SmallVector<unsigned> turned = turnedInputs(kernel, dim, lanes, row);
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     linalg::LinalgOp op = step.op;
     double often = index ? 1.0 / kernel.reductionSize(64) : 1.0; // an epilogue runs once per result
@@ -65,7 +84,11 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (op.isDpsInit(&operand) && (kernel.hasReduction() || index > 0))
         continue;
-      cost += often * (access == Access::Uniform ? 0.02 : access == Access::Contiguous ? 1.0 / lanes : 1.2);
+      bool inBlocks = index == 0 && llvm::is_contained(turned, operand.getOperandNumber());
+      cost += often * (access == Access::Uniform      ? 0.02
+                       : access == Access::Contiguous ? 1.0 / lanes
+                       : inBlocks                     ? 6.0 / lanes
+                                                      : 1.2);
     }
   }
   int64_t extent = kernel.extents[dim];
@@ -162,6 +185,12 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
   bool columnsKnown = !ShapedType::isDynamic(columns);
   int64_t vectorsInAll = columnsKnown ? llvm::divideCeil(columns, tile.lanes) : 64;
   int64_t panel = panelWidth(kernel, tile.lane);
+  tile.turned = turnedInputs(kernel, tile.lane, tile.lanes, tile.row);
+  if (!tile.turned.empty()) { // blocks of lanes x lanes
+    tile.rows = std::min(tile.lanes, kernel.extents[tile.row]);
+    tile.columnsParallel = true;
+    return;
+  }
   tile.row = chooseRow(kernel, tile.lane, fullRows(vectorBits));
 
   bool sharesAcrossVectors = false; // an operand read by rows alone is loaded once for all vectors
