@@ -170,12 +170,16 @@ static int64_t rowsFor(int64_t vectors, unsigned vectorBits) {
 }
 int64_t fullRows(unsigned vectorBits) { return rowsFor(2, vectorBits); }
 
+/// 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
+static bool rowsCollide(const Kernel &kernel, unsigned lane, int row) {
+  int64_t stride = row < 0 ? 0 : rowStrideBytes(kernel, lane, row);
+  return stride > 0 && stride % 2048 == 0;
+}
+
 int64_t vectorsSideBySide(const Kernel &kernel, unsigned lane, int row, int64_t lanes, unsigned vectorBits) {
   int64_t columns = kernel.extents[lane];
   int64_t all = ShapedType::isDynamic(columns) ? 64 : llvm::divideCeil(columns, lanes);
-  // 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
-  int64_t stride = row < 0 ? 0 : rowStrideBytes(kernel, lane, row);
-  if (all >= 4 && stride > 0 && stride % 2048 == 0 && vectorBits == 512)
+  if (all >= 4 && vectorBits == 512 && rowsCollide(kernel, lane, row))
     return 4;
   return std::min<int64_t>(all, 2);
 }
@@ -223,6 +227,8 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
     if (panel)
       tile.vectors = std::min(panel / tile.lanes, vectorsInAll);
     tile.rows = rowsFor(tile.vectors, vectorBits);
+    if (tile.vectors > 1 && kernel.hasReduction() && rowsCollide(kernel, tile.lane, tile.row))
+      tile.rows = std::min<int64_t>(tile.rows, 6);
     if (rowsKnown)
       tile.rows = std::min(tile.rows, rowExtent);
   }
