@@ -5,13 +5,15 @@
 Every contender runs in a process of its own and they take turns (ROUNDS times), so that a slow moment of the machine
 meets all of them. A row compares medians over all turns with the best peer: ratio = peer_ms / ours_ms, so 2 is twice
 as fast and 0.5 half as fast. `spread` is the larger interquartile range of the two, over the median; `error` is
-max |y - reference| / max |reference| of ours against f64, and a contender beyond TOLERANCE is not compared.
+max |y - reference| / max |reference| of ours against f64, and a contender beyond TOLERANCE is not compared. A peer that
+cannot run a workload is named in its row, with the reason, and the others go on.
 """
 import argparse
 import importlib.util
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ import workloads
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS, TOLERANCE = 5, 1e-4
+PATIENCE = 1200   # seconds for an answer; what compiles may take minutes on a busy machine
 MODULES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch",
            "torch_eager": "torch", "torch_compile": "torch", "jax": "jax"}   # the last three train
 
@@ -35,12 +38,21 @@ class Contender:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
     def ask(self, **command):
-        self.process.stdin.write(json.dumps(command) + "\n")
-        line = self.process.stdout.readline()
-        return json.loads(line) if line else {"failed": "the process ended"}
+        try:
+            self.process.stdin.write(json.dumps(command) + "\n")
+            if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+                self.process.kill()
+                return {"failed": f"no answer within {PATIENCE} seconds"}
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        return json.loads(line) if line else {"failed": f"its process ended with {self.process.wait()}"}
 
     def end(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         self.process.wait()
 
 
@@ -48,34 +60,47 @@ def spread(times):
     return float((np.percentile(times, 75) - np.percentile(times, 25)) / np.median(times))
 
 
-def measure(workload, threads, contenders, seconds):
+def losses_in_f64(workload, build, known):
+    """What `load` is to be compared with; worked out by a process that then leaves the machine to the others."""
+    if isinstance(workload, training.Training) and workload.name not in known:
+        judge = Contender("reference", os.cpu_count(), build)
+        known[workload.name] = judge.ask(reference=workload.name)
+        judge.end()
+    return known.get(workload.name, {})
+
+
+def measure(workload, threads, contenders, seconds, judged):
     """The row of one workload and thread count."""
-    times, errors = {}, {}
+    times, errors, failed = {}, {}, {}
     for contender in contenders:
-        reply = contender.ask(load=workload.name)
+        reply = judged if "failed" in judged else contender.ask(load=workload.name, **judged)
+        if "failed" not in reply and not reply["error"] <= getattr(workload, "tolerance", TOLERANCE):
+            reply = {"failed": f"wrong by {reply['error']:.2g}"}
         if "failed" in reply:
-            print(f"{workload.name}: {contender.name}: {reply['failed']}", file=sys.stderr)
-            if contender.name == "nacre":
-                return None
-            continue
-        errors[contender.name] = reply["error"]
-        if not reply["error"] <= getattr(workload, "tolerance", TOLERANCE):
-            print(f"{workload.name}: {contender.name}: wrong by {reply['error']:.2g}", file=sys.stderr)
-            if contender.name == "nacre":
-                return None
-            continue
-        times[contender.name] = []
+            failed[contender.name] = reply["failed"]
+        else:
+            errors[contender.name], times[contender.name] = reply["error"], []
     for _ in range(ROUNDS):
         for contender in contenders:
-            if contender.name in times:
-                times[contender.name] += contender.ask(run=seconds).get("times", [])
+            if contender.name in times and contender.name not in failed:
+                reply = contender.ask(run=seconds)
+                times[contender.name] += reply.get("times", [])
+                if "failed" in reply:
+                    failed[contender.name] = reply["failed"]
+                    del times[contender.name]
                 time.sleep(0.05)   # threads that spin after their work come to rest
+    for name, why in failed.items():
+        print(f"{workload.name:24} {threads:7} {name} failed: {why}", flush=True)
+    if "nacre" in failed:
+        return None
     median = {name: float(np.median(t)) for name, t in times.items() if t}
     others = {name: ms for name, ms in median.items() if name != "nacre"}
     best = min(others, key=others.get, default=None)
     row = {"workload": workload.name, "threads": threads, "ours_ms": median["nacre"], "peer": best, "peer_ms": others.get(best),
            "ratio": others[best] / median["nacre"] if best else None,
            "spread": max(spread(times["nacre"]), spread(times[best]) if best else 0), "error": errors["nacre"], "peers_ms": others}
+    if failed:
+        row["failed"] = failed
     print(f"{workload.name:24} {threads:7} {row['ours_ms']:10.4f}  {best or '-':12} {row['peer_ms'] or 0:10.4f} {row['ratio'] or 0:7.2f} "
           f"{row['spread']:7.2f} {row['error']:8.1e}", flush=True)
     return row
@@ -95,14 +120,15 @@ def main():
     if missing:
         print(f"not installed, so not compared: {', '.join(missing)}", file=sys.stderr)
     chosen = [w for w in [*workloads.WORKLOADS.values(), *training.WORKLOADS.values()] if re.search(options.only, w.name)]
-    rows = []
+    rows, judged = [], {}
     print(f"{'workload':24} {'threads':>7} {'ours ms':>10}  {'best peer':12} {'its ms':>10} {'ratio':>7} {'spread':>7} {'error':>8}")
     for threads in map(int, options.threads.split(",")):
         trains = {name: name in training.PEERS for name in names if name not in missing}
         contenders = {name: Contender(name, threads, build) for name in ["nacre", *trains]}
         for w in chosen:
             beside = [name for name, does in trains.items() if does == isinstance(w, training.Training)]
-            rows.append(measure(w, threads, [contenders[name] for name in ["nacre", *beside]], options.seconds))
+            rows.append(measure(w, threads, [contenders[name] for name in ["nacre", *beside]], options.seconds,
+                                losses_in_f64(w, build, judged)))
         for contender in contenders.values():
             contender.end()
     good = [row for row in rows if row]

@@ -5,13 +5,19 @@ file, so that the same lines are PyTorch, JAX and the reference. Images are [n, 
 
 What is compared before anything is timed: the losses of the first STEPS steps on the same batch from the same weights,
 against PyTorch's in f64.
+
+    python bench/training.py --build build NAME ...     our losses against those kept in losses.json; needs no PyTorch
+    python bench/training.py --update                   writes losses.json
 """
+import argparse
 import dataclasses
+import json
 import os
 
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+LOSSES = os.path.join(HERE, "losses.json")
 RATE, STEPS = 0.01, 3
 
 
@@ -150,7 +156,7 @@ def torch_step(workload, kind, compiled=False):
         x = x.permute(0, 3, 1, 2)
         w = {name: a.contiguous(memory_format=torch.channels_last) if a.dim() == 4 else a for name, a in w.items()}
     trained = [a.requires_grad_() for name, a in w.items() if not is_state(name)]
-    ops, optimizer = TorchOps(w), torch.optim.SGD(trained, lr=RATE)
+    ops, optimizer = TorchOps(w), torch.optim.SGD(trained, lr=RATE, fused=True)
 
     def forward(x, label):
         return F.cross_entropy(workload.network(ops, x), label)
@@ -182,13 +188,17 @@ class TorchTraining:
 
 
 class TorchCompiled(TorchTraining):
+    """Needs a C++ compiler ($CXX, else g++)."""
+
     def __init__(self, threads):
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")   # no processes that linger while others are timed
         super().__init__(threads, compiled=True)
 
 
 # ---- JAX -------------------------------------------------------------------------------------------------------------
 class JaxOps:
-    """Weights as we store them; the running statistics are collected in `states`."""
+    """Weights as JAX's own layers store them: [in, out] and [kh, kw, in, out]; the running statistics are collected in
+    `states`."""
 
     def __init__(self, weights):
         self.w, self.states = weights, {}
@@ -198,12 +208,12 @@ class JaxOps:
         return jax.nn.relu(x)
 
     def linear(self, x, name):
-        return x @ self.w[f"{name}.weight"].T + self.w[f"{name}.bias"]
+        return x @ self.w[f"{name}.weight"] + self.w[f"{name}.bias"]
 
     def conv(self, x, name, stride, pad):
         import jax
         y = jax.lax.conv_general_dilated(x, self.w[f"{name}.weight"], (stride, stride), [(pad, pad)] * 2,
-                                         dimension_numbers=("NHWC", "OIHW", "NHWC"))
+                                         dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return y + self.w[f"{name}.bias"] if f"{name}.bias" in self.w else y
 
     def norm(self, x, name):
@@ -239,13 +249,14 @@ class Jax:
             logits = jax.nn.log_softmax(workload.network(ops, x))
             return -jax.numpy.take_along_axis(logits, label[:, None], 1).mean(), ops.states
 
-        @jax.jit
         def step(w, x, label):
             (value, states), gradient = jax.value_and_grad(loss, has_aux=True)(w, x, label)
             return {name: states.get(name, a - RATE * gradient[name]) for name, a in w.items()}, value
 
         step = jax.jit(step, donate_argnums=0)
-        weights = [{name: jax.numpy.asarray(a) for name, a in workload.draw_weights().items()}]
+        turned = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+        weights = [{name: jax.numpy.asarray(np.ascontiguousarray(a.transpose(turned[a.ndim])))
+                    for name, a in workload.draw_weights().items()}]
 
         def call():
             weights[0], value = step(weights[0], x, label)
@@ -321,3 +332,30 @@ def _build():
 
 
 WORKLOADS = _build()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.path.join(HERE, "..", "build"))
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("names", nargs="*", default=["train_mlp_b64", "train_lenet_b64"])
+    options = parser.parse_args()
+    if options.update:
+        with open(LOSSES, "w") as f:
+            json.dump({name: WORKLOADS[name].reference().tolist() for name in options.names}, f, indent=1)
+            f.write("\n")
+        return
+    import ours
+    import workloads
+    with open(LOSSES) as f:
+        kept = json.load(f)
+    for name in options.names:
+        _, losses = load_ours(ours.Nacre(1, os.path.abspath(options.build)), WORKLOADS[name], workloads.write_safetensors)
+        error = np.abs(losses() - kept[name]).max() / np.abs(kept[name]).max()
+        print(f"{name}: {losses()}, {error:.1e} from f64", flush=True)
+        assert error < 1e-5, kept[name]
+    os._exit(0)   # the library's threads are still alive
+
+
+if __name__ == "__main__":
+    main()

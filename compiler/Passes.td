@@ -34,6 +34,10 @@ def LowerToLinalg : Pass<"nacre-lower-to-linalg", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect", "::mlir::bufferization::BufferizationDialect"];
 }
+def HoistScalars : Pass<"nacre-hoist-scalars", "::mlir::func::FuncOp"> {
+  let summary = "what a body computes from numbers alone, and at a cost, is computed once, before the op";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
 def HoistFromLoops : Pass<"nacre-hoist-from-loops", "::mlir::func::FuncOp"> {
   let summary = "work that is the same in every round of a loop is done once, before it";
 }

@@ -166,19 +166,6 @@ const MemoryPlan *planOf(const std::vector<MemoryPlan> &plans, const Entry &entr
   return nullptr;
 }
 
-/// What the buffers alive at the same step need at most, when every scale is 1: no plan can need less.
-int64_t lowerBound(const MemoryPlan &plan, const std::string &scale) {
-  int64_t most = 0;
-  for (const PlannedBuffer &at : plan.buffers) {
-    int64_t alive = 0;
-    for (const PlannedBuffer &buffer : plan.buffers)
-      if (buffer.scale == scale && buffer.first <= at.first && at.first <= buffer.last)
-        alive += buffer.bytes;
-    most = std::max(most, alive);
-  }
-  return most;
-}
-
 void printPlan(const MemoryPlan &plan) {
   std::cout << "  workspace: " << grouped(workspaceOf(plan)) << " bytes for " << plan.buffers.size() << " buffers";
   for (const auto &[scale, bytes] : plan.groups)
@@ -287,8 +274,10 @@ int runInspect(const Options &options) {
   if (!options.training)
     dropTrainers(*program);
   CompileOptions compilation;
-  if (!options.cpu.empty())
-    compilation.cpu = options.cpu;
+  if (!options.cpu.empty() || options.training) // `nacre train` compiles for this machine
+    compilation.cpu = options.cpu.empty() ? "native" : options.cpu;
+  if (processorNamed(compilation.cpu).name.empty())
+    return fail("no processor is called `" + compilation.cpu + "`");
   CompileResult compiled = compile(*program, Stage::Loops, compilation);
   if (!compiled.ok)
     return fail(compiled.problem);

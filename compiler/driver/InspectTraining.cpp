@@ -1,6 +1,7 @@
 // nacre inspect --train: what a train block needs in memory, before it runs. The arena is the workspace of its largest
 // function: activations kept for the gradient, the gradients themselves and what the kernels need in between lie in it.
 #include "driver/InspectTraining.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include <algorithm>
 #include <iostream>
@@ -33,14 +34,17 @@ int64_t optionOf(const Train &train, const std::string &name, int64_t missing) {
   return missing;
 }
 
-/// A scale such as `n` or `n*m` where every dimension of a function is the batch.
+/// A scale such as `n`, `n*m` or `ceil(n/32)` where every dimension of a function is the batch.
 int64_t scaleAt(const std::string &scale, int64_t batch) {
   int64_t value = 1;
   if (scale.empty())
     return 1;
   std::istringstream factors(scale);
   for (std::string factor; std::getline(factors, factor, '*');)
-    value *= !factor.empty() && isdigit(static_cast<unsigned char>(factor[0])) ? std::stoll(factor) : batch;
+    if (size_t slash = factor.find('/'); factor.rfind("ceil(", 0) == 0 && slash != std::string::npos)
+      value *= divideCeil(batch, std::stoll(factor.substr(slash + 1)));
+    else
+      value *= !factor.empty() && isdigit(static_cast<unsigned char>(factor[0])) ? std::stoll(factor) : batch;
   return value;
 }
 
@@ -55,6 +59,18 @@ int64_t batchBytes(const Program &program, const Train &train, int64_t batch) {
 }
 
 } // namespace
+
+int64_t lowerBound(const MemoryPlan &plan, const std::string &scale) {
+  int64_t most = 0;
+  for (const PlannedBuffer &at : plan.buffers) {
+    int64_t alive = 0;
+    for (const PlannedBuffer &buffer : plan.buffers)
+      if (buffer.scale == scale && buffer.first <= at.first && at.first <= buffer.last)
+        alive += buffer.bytes;
+    most = std::max(most, alive);
+  }
+  return most;
+}
 
 TrainingMemory memoryOf(const Program &program, const Train &train, const std::vector<MemoryPlan> &plans) {
   TrainingMemory memory;
@@ -75,10 +91,12 @@ TrainingMemory memoryOf(const Program &program, const Train &train, const std::v
     const std::string &name = program.functions[*function].name;
     for (const MemoryPlan &plan : plans)
       if (plan.entry == name) {
-        int64_t bytes = 0;
-        for (const auto &[scale, size] : plan.groups)
+        int64_t bytes = 0, alive = 0;
+        for (const auto &[scale, size] : plan.groups) {
           bytes += size * scaleAt(scale, batch);
-        memory.functions.push_back({name, bytes});
+          alive += lowerBound(plan, scale) * scaleAt(scale, batch);
+        }
+        memory.functions.push_back({name, bytes, alive});
         memory.arena = std::max(memory.arena, bytes);
       }
   }
@@ -100,8 +118,8 @@ void printTraining(const Program &program, const std::vector<MemoryPlan> &plans)
     line("weights", memory.weights, "");
     line("optimiser and metrics", memory.state, "");
     line("arena", memory.arena, "the largest of");
-    for (const auto &[name, bytes] : memory.functions)
-      line(("  " + name).c_str(), bytes, "");
+    for (const auto &[name, bytes, alive] : memory.functions)
+      line(("  " + name).c_str(), bytes, std::to_string(alive) + " of them alive at once");
     line("peak", memory.weights + memory.state + memory.arena, "before the program itself and its data");
     line("of it gradients, at most", memory.gradients, "inside the arena, each until its update");
     line("a batch of data", memory.batch, "several are prepared ahead");
@@ -113,9 +131,11 @@ json::Array trainingJson(const Program &program, const std::vector<MemoryPlan> &
   json::Array rows;
   for (const Train &train : program.trains) {
     TrainingMemory memory = memoryOf(program, train, plans);
-    json::Object functions;
-    for (const auto &[name, bytes] : memory.functions)
+    json::Object functions, alive;
+    for (const auto &[name, bytes, least] : memory.functions) {
       functions[name] = bytes;
+      alive[name] = least;
+    }
     rows.push_back(json::Object{{"name", train.name},
                                 {"weights", memory.weights},
                                 {"state", memory.state},
@@ -123,7 +143,8 @@ json::Array trainingJson(const Program &program, const std::vector<MemoryPlan> &
                                 {"gradients", memory.gradients},
                                 {"batch", memory.batch},
                                 {"peak", memory.weights + memory.state + memory.arena},
-                                {"functions", std::move(functions)}});
+                                {"functions", std::move(functions)},
+                                {"alive", std::move(alive)}});
   }
   return rows;
 }

@@ -232,6 +232,10 @@ private:
                             "nacre inspect digits.nacre", [this] { return runInspect(options); });
     addFiles(sub, false);
     addFront(sub);
+    sub->add_option(
+           "--cpu", options.cpu,
+           "the processor that memory is planned for (default: x86-64-v3; with --train native, as `nacre train`)")
+        ->type_name("NAME");
     sub->add_flag("--json", options.json, "as JSON");
     sub->add_flag("--train", options.training, "what the train blocks need in memory, before they run");
   }

@@ -85,6 +85,9 @@ nacre_safetensors *nacre_safetensors_parse(const void *data, size_t bytes, const
 bool nacre_safetensors_own_names(const nacre_safetensors *file);
 const nacre_stored *nacre_safetensors_stored(const nacre_safetensors *file, size_t index);
 const nacre_stored *nacre_safetensors_find(const nacre_safetensors *file, const char *name);
+/* Copies the bytes of a tensor out of its file, and lets go of what has been copied: a model that owns its weights
+   never has them in memory twice. */
+void nacre_safetensors_copy(const nacre_safetensors *file, const nacre_stored *stored, void *out);
 
 /* ---- model.c ----------------------------------------------------------------------------------------------------- */
 struct nacre_model {

@@ -222,6 +222,10 @@ static int load_weight(loading *l, int32_t index) {
   unsigned char *memory = allocate(l, index, bytes);
   if (!memory)
     return nacre_fail(NACRE_ERROR_MEMORY, "weight `%s`: out of memory", weight->path);
+  if (same_type && !l->transposed[index]) {
+    nacre_safetensors_copy(l->model->file, stored, memory);
+    return NACRE_OK;
+  }
   const void *source = stored->data;
   void *turned = NULL;
   if (l->transposed[index]) {

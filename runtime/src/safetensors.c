@@ -4,6 +4,8 @@
 #include "internal.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { HEADER_LIMIT = 100 * 1000 * 1000 }; /* the limit of the format's own reader */
 
@@ -294,6 +296,17 @@ const nacre_stored *nacre_safetensors_stored(const nacre_safetensors *file, size
 const nacre_stored *nacre_safetensors_find(const nacre_safetensors *file, const char *name) {
   nacre_stored key = {.name = name};
   return file->count ? bsearch(&key, file->tensors, file->count, sizeof *file->tensors, by_name) : NULL;
+}
+
+void nacre_safetensors_copy(const nacre_safetensors *file, const nacre_stored *stored, void *out) {
+  const size_t piece = (size_t)1 << 20, page = (size_t)sysconf(_SC_PAGESIZE);
+  for (size_t at = 0; at < stored->bytes; at += piece) {
+    size_t bytes = stored->bytes - at < piece ? stored->bytes - at : piece;
+    memcpy((unsigned char *)out + at, stored->data + at, bytes);
+    uintptr_t first = ((uintptr_t)stored->data + at) / page * page, end = (uintptr_t)stored->data + at + bytes;
+    if (file->mapping.bytes) /* what the kernel reads again from the file if anybody asks */
+      madvise((void *)first, (end - first) / page * page, MADV_DONTNEED);
+  }
 }
 
 const char *nacre_safetensors_tensor(const nacre_safetensors *file, size_t index, nacre_tensor *tensor) {

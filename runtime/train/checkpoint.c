@@ -157,8 +157,7 @@ static int read_part(const nacre_safetensors *file, const char *path, const char
     free(text.data);
     return status;
   }
-  if (bytes)
-    memcpy(out, stored->data, bytes);
+  nacre_safetensors_copy(file, stored, out);
   return NACRE_OK;
 }
 

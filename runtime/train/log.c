@@ -67,10 +67,11 @@ int nacre_log_start(nacre_log *log, const nacre_trainer *t) {
   nacre_text_add_json(&line, t->info->name);
   nacre_text_add(&line,
                  ", \"version\": \"%s\", \"seed\": %llu, \"batch\": %lld, \"samples\": %lld, \"epochs\": %lld, "
-                 "\"iterations\": %lld, \"iteration\": %lld, \"threads\": %d",
+                 "\"iterations\": %lld, \"iteration\": %lld, \"threads\": %d, \"arena\": %llu",
                  nacre_version(), (unsigned long long)t->seed, (long long)t->settings.batch,
                  (long long)(t->data ? nacre_dataset_count(t->data) : 0), (long long)t->settings.epochs,
-                 (long long)nacre_total_iterations(t), (long long)t->at.iteration, nacre_threads());
+                 (long long)nacre_total_iterations(t), (long long)t->at.iteration, nacre_threads(),
+                 (unsigned long long)t->workspace_bytes);
   if (t->fold >= 0)
     nacre_text_add(&line, ", \"fold\": %d", t->fold);
   return put_line(log, &line);

@@ -110,6 +110,7 @@ struct nacre_trainer {
   nacre_loader *loader, *checker;
   nacre_function step, accumulate, begin, evaluate, summary, show, probe;
   void *workspace;
+  uint64_t workspace_bytes;
   int64_t per_epoch, batches; /* iterations and batches of an epoch */
   uint64_t seed;
   bool streaming; /* the loader stands where `at` says */

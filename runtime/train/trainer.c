@@ -143,6 +143,7 @@ static int bind_functions(nacre_trainer *t, bool evaluation) {
     uint64_t bytes = f->info ? f->info->workspace(f->dims) : 0;
     most = bytes > most ? bytes : most;
   }
+  t->workspace_bytes = most;
   t->workspace = nacre_aligned_alloc((size_t)most);
   t->sums = calloc((size_t)(t->step.info ? t->step.info->result_count : 0) + 1, sizeof *t->sums);
   return t->workspace && t->sums ? NACRE_OK : no_memory(t);

@@ -40,9 +40,28 @@ static bool isForwarded(const Step &step, unsigned operand) {
   return llvm::any_of(step.forwarded, [&](std::pair<unsigned, unsigned> pair) { return pair.first == operand; });
 }
 
+/// The inputs that can be transposed in registers, all with the same rows.
+static SmallVector<unsigned> turnedInputs(const Kernel &kernel, unsigned lane, int64_t lanes, int &row) {
+  SmallVector<unsigned> turned;
+  row = -1;
+  linalg::LinalgOp op = kernel.root().op;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    unsigned number = operand->getOperandNumber();
+    auto type = dyn_cast<MemRefType>(operand->get().getType());
+    int rows = type ? turnedRow(kernel, kernel.root().maps[number], type, lane, lanes) : -1;
+    if (rows < 0 || (row >= 0 && rows != row))
+      continue;
+    row = rows;
+    turned.push_back(number);
+  }
+  return turned;
+}
+
 /// Cost of one point with the lanes along `dim`, in cycles; nothing where that is impossible.
 static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across) {
   double cost = double(bodyCost(kernel, true)) / lanes;
+  int row;
+  SmallVector<unsigned> turned = turnedInputs(kernel, dim, lanes, row);
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     linalg::LinalgOp op = step.op;
     double often = index ? 1.0 / kernel.reductionSize(64) : 1.0; // an epilogue runs once per result
@@ -65,7 +84,11 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (op.isDpsInit(&operand) && (kernel.hasReduction() || index > 0))
         continue;
-      cost += often * (access == Access::Uniform ? 0.02 : access == Access::Contiguous ? 1.0 / lanes : 1.2);
+      bool inBlocks = index == 0 && llvm::is_contained(turned, operand.getOperandNumber());
+      cost += often * (access == Access::Uniform      ? 0.02
+                       : access == Access::Contiguous ? 1.0 / lanes
+                       : inBlocks                     ? 6.0 / lanes
+                                                      : 1.2);
     }
   }
   int64_t extent = kernel.extents[dim];
@@ -147,12 +170,16 @@ static int64_t rowsFor(int64_t vectors, unsigned vectorBits) {
 }
 int64_t fullRows(unsigned vectorBits) { return rowsFor(2, vectorBits); }
 
+/// 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
+static bool rowsCollide(const Kernel &kernel, unsigned lane, int row) {
+  int64_t stride = row < 0 ? 0 : rowStrideBytes(kernel, lane, row);
+  return stride > 0 && stride % 2048 == 0;
+}
+
 int64_t vectorsSideBySide(const Kernel &kernel, unsigned lane, int row, int64_t lanes, unsigned vectorBits) {
   int64_t columns = kernel.extents[lane];
   int64_t all = ShapedType::isDynamic(columns) ? 64 : llvm::divideCeil(columns, lanes);
-  // 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
-  int64_t stride = row < 0 ? 0 : rowStrideBytes(kernel, lane, row);
-  if (all >= 4 && stride > 0 && stride % 2048 == 0 && vectorBits == 512)
+  if (all >= 4 && vectorBits == 512 && rowsCollide(kernel, lane, row))
     return 4;
   return std::min<int64_t>(all, 2);
 }
@@ -162,6 +189,12 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
   bool columnsKnown = !ShapedType::isDynamic(columns);
   int64_t vectorsInAll = columnsKnown ? llvm::divideCeil(columns, tile.lanes) : 64;
   int64_t panel = panelWidth(kernel, tile.lane);
+  tile.turned = turnedInputs(kernel, tile.lane, tile.lanes, tile.row);
+  if (!tile.turned.empty()) { // blocks of lanes x lanes
+    tile.rows = std::min(tile.lanes, kernel.extents[tile.row]);
+    tile.columnsParallel = true;
+    return;
+  }
   tile.row = chooseRow(kernel, tile.lane, fullRows(vectorBits));
 
   bool sharesAcrossVectors = false; // an operand read by rows alone is loaded once for all vectors
@@ -194,6 +227,8 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
     if (panel)
       tile.vectors = std::min(panel / tile.lanes, vectorsInAll);
     tile.rows = rowsFor(tile.vectors, vectorBits);
+    if (tile.vectors > 1 && kernel.hasReduction() && rowsCollide(kernel, tile.lane, tile.row))
+      tile.rows = std::min<int64_t>(tile.rows, 6);
     if (rowsKnown)
       tile.rows = std::min(tile.rows, rowExtent);
   }

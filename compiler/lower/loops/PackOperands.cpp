@@ -23,6 +23,29 @@ using namespace loops;
 // Packing at run time touches every element of the operand once: this many rows of the product pay for it.
 static constexpr int64_t rowsThatPay = 48;
 
+bool isWeightOnly(Value value) {
+  SmallVector<Value> left = {value};
+  llvm::SmallDenseSet<Value> seen;
+  while (!left.empty()) {
+    Value next = left.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    if (auto argument = dyn_cast<BlockArgument>(next)) {
+      auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+      if (!function || function->hasAttr("nacre.training") ||
+          !(function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
+            function.getArgAttr(argument.getArgNumber(), "nacre.prepared")))
+        return false;
+      continue;
+    }
+    Operation *op = next.getDefiningOp();
+    if (!isPure(op))
+      return false;
+    llvm::append_range(left, op->getOperands());
+  }
+  return true;
+}
+
 namespace {
 struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
   using PackOperandsBase::PackOperandsBase;
@@ -146,31 +169,6 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     return rows >= 8;
   }
 
-  /// Whether a value is computed from weights and constants alone, and so before the call. Each value is looked at
-  /// once: in a chain whose links are used twice there are exponentially many ways back.
-  static bool isWeightOnly(Value value) {
-    SmallVector<Value> left = {value};
-    llvm::SmallDenseSet<Value> seen;
-    while (!left.empty()) {
-      Value next = left.pop_back_val();
-      if (!seen.insert(next).second)
-        continue;
-      if (auto argument = dyn_cast<BlockArgument>(next)) {
-        auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
-        if (!function || function->hasAttr("nacre.training") ||
-            !(function.getArgAttr(argument.getArgNumber(), "nacre.weight") ||
-              function.getArgAttr(argument.getArgNumber(), "nacre.prepared")))
-          return false;
-        continue;
-      }
-      Operation *op = next.getDefiningOp();
-      if (!isPure(op))
-        return false;
-      llvm::append_range(left, op->getOperands());
-    }
-    return true;
-  }
-
   static void pack(linalg::GenericOp op, OpOperand *operand, AffineMap map, const Kernel &kernel, unsigned lane,
                    int64_t panel) {
     OpBuilder b(op);
@@ -199,7 +197,15 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
       written.push_back(inPack);
       shape.push_back(size);
     };
+    // An extent is that of the result where it has one: its place was made from the dimensions of the function.
+    Value place = op.getDpsInits()[0];
+    if (auto fill = place.getDefiningOp<linalg::FillOp>())
+      place = fill.getOutputs()[0];
+    AffineMap produced = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
     auto sizeOf = [&](unsigned d) -> OpFoldResult {
+      auto empty = place.getDefiningOp<tensor::EmptyOp>();
+      if (auto axisOfResult = produced.getResultPosition(b.getAffineDimExpr(d)); empty && axisOfResult)
+        return empty.getMixedSizes()[*axisOfResult];
       if (isa<AffineDimExpr>(map.getResult(axis[d])))
         return tensor::getMixedSize(b, loc, operand->get(), axis[d]);
       return b.getIndexAttr(kernel.extents[d]);

@@ -6,6 +6,7 @@
 // the scale.
 #include "Passes.h"
 #include "lower/loops/Workspace.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -177,15 +178,27 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
     return success();
   }
 
-  /// "n", "n*m"; a size that is no dimension by itself is called "?".
+  /// "n", "ceil(n/32)"; any other size is called "?".
+  static std::string nameOf(func::FuncOp function, Value size) {
+    if (auto argument = dyn_cast<BlockArgument>(size)) {
+      auto dimension = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nacre.dimension");
+      return dimension ? dimension.str() : "?";
+    }
+    auto apply = size.getDefiningOp<affine::AffineApplyOp>();
+    if (!apply || apply.getNumOperands() != 1 || apply.getAffineMap().getResult(0).getKind() != AffineExprKind::CeilDiv)
+      return "?";
+    auto quotient = cast<AffineBinaryOpExpr>(apply.getAffineMap().getResult(0));
+    auto divisor = dyn_cast<AffineConstantExpr>(quotient.getRHS());
+    if (!divisor || !isa<AffineDimExpr, AffineSymbolExpr>(quotient.getLHS()))
+      return "?";
+    return "ceil(" + nameOf(function, apply.getOperand(0)) + "/" + std::to_string(divisor.getValue()) + ")";
+  }
+
+  /// The product of the sizes.
   static std::string nameOf(func::FuncOp function, ArrayRef<Value> scale) {
     std::string name;
-    for (Value size : scale) {
-      auto argument = dyn_cast<BlockArgument>(size);
-      auto dimension =
-          argument ? function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "nacre.dimension") : StringAttr();
-      name += (name.empty() ? "" : "*") + (dimension ? dimension.str() : "?");
-    }
+    for (Value size : scale)
+      name += (name.empty() ? "" : "*") + nameOf(function, size);
     return name;
   }
 

@@ -20,11 +20,12 @@ namespace nacre {
 
 using namespace loops;
 
-static constexpr int64_t enoughTasks = 16;          // chunks times tiles, for a few threads to share evenly
-static constexpr int64_t tilePoints = 14 * 32;      // results of one register tile
-static constexpr int64_t pointsThatPay = 1 << 20;   // of a sum that is split for the sake of threads
-static constexpr int64_t longSum = 4096;            // terms of a sum that is split for the sake of the cache
-static constexpr int64_t cachedBytes = 512 << 10;   // operands of one chunk
+static constexpr int64_t enoughTasks = 16;        // chunks times tiles, for a few threads to share evenly
+static constexpr int64_t tilePoints = 14 * 32;    // results of one register tile
+static constexpr int64_t pointsThatPay = 1 << 20; // of a sum that is split for the sake of threads
+static constexpr int64_t longSum = 4096;          // terms of a sum that is split for the sake of the cache
+static constexpr int64_t cachedBytes = 512 << 10; // operands of one chunk
+static constexpr int64_t leastTerms = 256;        // of a chunk for its sake: fewer, and the partial sums cost too much
 static constexpr int64_t smallPartials = 256 << 10; // bytes of partial sums that nobody minds
 
 namespace {
@@ -62,7 +63,7 @@ struct SplitReductionsPass : impl::SplitReductionsBase<SplitReductionsPass> {
       wanted = llvm::divideCeil(enoughTasks, tiles);
     // Sums as long as those of a filter's gradient, whose partial results stay small beside what is read.
     if (tiles >= 4 && read > 2 * cachedBytes && points / results >= longSum && bytesOf(type) <= cachedBytes * 3 / 2)
-      wanted = std::max(wanted, int64_t(llvm::divideCeil(read, cachedBytes)));
+      wanted = std::max(wanted, std::min(int64_t(llvm::divideCeil(read, cachedBytes)), points / results / leastTerms));
     wanted = std::min(wanted, std::max(read, smallPartials) / bytesOf(type));
 
     for (unsigned d = 0; d < kernel.rank(); ++d) {

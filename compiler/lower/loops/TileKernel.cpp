@@ -144,7 +144,7 @@ private:
     if (!columnsInside)
       columns = std::min(columns, atOnce);
     int64_t vectors = llvm::divideCeil(columns, tile.lanes);
-    int64_t arithmetic = points * vectors * bodyCost(kernel, true) / 2;
+    int64_t arithmetic = points * vectors * (bodyCost(kernel, true) / 2 + 6 * int64_t(tile.turned.size()));
     // A few rows read each vector of the panel once or twice, from the second-level cache at best: two cycles each.
     bool fewRows = kernel.hasReduction() && (tile.row < 0 || known(rowExtent(), 16) < 4);
     int64_t streaming = fewRows ? kernel.reductionSize() * vectors * 2 : 0;
@@ -340,6 +340,14 @@ private:
     linalg::LinalgOp op = root.op;
     unsigned inputs = op.getNumDpsInputs(), outputs = op.getNumDpsInits();
     std::map<std::tuple<unsigned, int64_t, int64_t>, Value> loaded;
+    for (unsigned i : tile.turned)
+      for (int64_t v = 0; v < vectors; ++v) {
+        int64_t valid = masks.empty() || !masks[v] ? tile.lanes : kernel.extents[tile.lane] % tile.lanes;
+        SmallVector<Value> block = loadTurned(emitter, op->getOperand(i), root.maps[i], pointAt(row, 0, base, v, masks),
+                                              tile.row, height, valid);
+        for (int64_t r = 0; r < height; ++r)
+          loaded[{i, r, v}] = block[r];
+      }
     SmallVector<Value> next;
     for (int64_t r = 0; r < height; ++r)
       for (int64_t v = 0; v < vectors; ++v) {

@@ -154,7 +154,7 @@ func.func @stays_scalar(%a: memref<50xi32>, %b: memref<50xi32>, %c: memref<50xi1
 // CHECK-NOT:       vector.gather
 // CHECK:           vector.load
 // CHECK:         vector.store
-// CHECK:         vector.gather
+// CHECK:         vector.shuffle
 func.func @update_in_another_order(%x: memref<300x8x5xf32>, %dy: memref<300x64xf32>, %w: memref<64x8x5xf32>) {
   %zero = arith.constant 0.0 : f32
   %rate = arith.constant 0.01 : f32
@@ -193,6 +193,26 @@ func.func @tap(%w: memref<64x40xf32, strided<[360, 9], offset: 4>>, %y: memref<4
       ins(%w : memref<64x40xf32, strided<[360, 9], offset: 4>>) outs(%y : memref<40x64xf32>) {
   ^bb0(%a: f32, %o: f32):
     linalg.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+// A transposition loads along the rows and turns blocks of 16 x 16 in registers; the last rows and columns are masked.
+// CHECK-LABEL: func.func @turned
+// CHECK-NOT:     vector.gather
+// CHECK-COUNT-16: vector.load
+// CHECK-COUNT-64: vector.shuffle
+// CHECK-COUNT-16: vector.store
+// CHECK:         vector.maskedstore
+// CHECK-NOT:     vector.gather
+// CHECK:         return
+func.func @turned(%a: memref<40x64xf32>, %b: memref<64x40xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%a : memref<40x64xf32>) outs(%b : memref<64x40xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    linalg.yield %x : f32
   }
   return
 }

@@ -61,3 +61,23 @@ func.func @unknown(%x: tensor<?x64xf32>, %init: tensor<64xf32>) -> tensor<64xf32
   } -> tensor<64xf32>
   return %r : tensor<64xf32>
 }
+
+// A product of long rows: 16 chunks of 256 terms. As many as the matrix has times the cache would be 128, whose partial
+// sums were as large as the matrix.
+// CHECK-LABEL: func.func @product
+// CHECK: linalg.generic {{.*}} outs({{.*}} : tensor<16x32x4096xf32>)
+// CHECK: linalg.generic {{.*}} outs({{.*}} : tensor<32x4096xf32>)
+func.func @product(%x: tensor<32x4096xf32>, %w: tensor<4096x4096xf32>) -> tensor<32x4096xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<32x4096xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<32x4096xf32>) -> tensor<32x4096xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<32x4096xf32>, tensor<4096x4096xf32>) outs(%f : tensor<32x4096xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<32x4096xf32>
+  return %r : tensor<32x4096xf32>
+}

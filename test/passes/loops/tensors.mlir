@@ -57,3 +57,41 @@ func.func @columns(%x: tensor<32768x37xf32>) -> tensor<37xf32> {
   } -> tensor<37xf32>
   return %r : tensor<37xf32>
 }
+
+// Products with a large matrix that is not transposed: the rows are the lanes.
+#mk = affine_map<(m, n, k) -> (m, k)>
+#nk = affine_map<(m, n, k) -> (n, k)>
+#mn = affine_map<(m, n, k) -> (m, n)>
+
+// tolerance: 1e-4
+func.func @rows(%x: tensor<31x1031xf32>, %w: tensor<301x1031xf32>) -> tensor<31x301xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<31x301xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<31x301xf32>) -> tensor<31x301xf32>
+  %r = linalg.generic {indexing_maps = [#mk, #nk, #mn], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<31x1031xf32>, tensor<301x1031xf32>) outs(%f : tensor<31x301xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<31x301xf32>
+  return %r : tensor<31x301xf32>
+}
+
+// sizes: 1 5 33 64
+// tolerance: 1e-4
+func.func @some_rows(%x: tensor<?x1024xf32>, %w: tensor<301x1024xf32>) -> tensor<?x301xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x1024xf32>
+  %e = tensor.empty(%n) : tensor<?x301xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x301xf32>) -> tensor<?x301xf32>
+  %r = linalg.generic {indexing_maps = [#mk, #nk, #mn], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<?x1024xf32>, tensor<301x1024xf32>) outs(%f : tensor<?x301xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<?x301xf32>
+  return %r : tensor<?x301xf32>
+}
