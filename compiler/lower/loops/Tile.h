@@ -9,15 +9,16 @@
 namespace nacre::loops {
 
 struct Tile {
-  unsigned lane = 0;            // the dim of the lanes
-  int64_t lanes = 1;            // elements of a vector
-  bool across = false;          // the lanes run over a reduction dim and are summed at the end
-  int64_t vectors = 1;          // vectors side by side in a tile
-  int row = -1;                 // the dim of the tile's rows, or -1
-  int64_t rows = 1;             // rows of a tile
-  int64_t group = 1;            // tiles side by side in one parallel iteration; one row takes them all at once
-  int64_t rowBlock = 0;         // rows of one parallel iteration; 0: all of them
-  bool columnsParallel = false; // columns are an axis of the parallel nest
+  unsigned lane = 0;                  // the dim of the lanes
+  int64_t lanes = 1;                  // elements of a vector
+  bool across = false;                // the lanes run over a reduction dim and are summed at the end
+  int64_t vectors = 1;                // vectors side by side in a tile
+  int row = -1;                       // the dim of the tile's rows, or -1
+  int64_t rows = 1;                   // rows of a tile
+  int64_t group = 1;                  // tiles side by side in one parallel iteration; one row takes them all at once
+  int64_t rowBlock = 0;               // rows of one parallel iteration; 0: all of them
+  llvm::SmallVector<unsigned> turned; // operands of the root read along the rows, and turned in registers
+  bool columnsParallel = false;       // columns are an axis of the parallel nest
   bool columnsOutermost = false;
   double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
