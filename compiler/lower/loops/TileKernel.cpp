@@ -341,7 +341,7 @@ private:
     unsigned inputs = op.getNumDpsInputs(), outputs = op.getNumDpsInits();
     std::map<std::tuple<unsigned, int64_t, int64_t>, Value> loaded;
     for (unsigned i : tile.turned)
-      for (int64_t v = 0; v < vectors; ++v) {
+      for (int64_t v = 0; v < vectors && op.payloadUsesValueFromOperand(&op->getOpOperand(i)); ++v) {
         int64_t valid = masks.empty() || !masks[v] ? tile.lanes : kernel.extents[tile.lane] % tile.lanes;
         SmallVector<Value> block = loadTurned(emitter, op->getOperand(i), root.maps[i], pointAt(row, 0, base, v, masks),
                                               tile.row, height, valid);

@@ -216,3 +216,70 @@ func.func @turned(%a: memref<40x64xf32>, %b: memref<64x40xf32>) {
   }
   return
 }
+
+// -----
+
+#kg = affine_map<(k, g) -> (k, g)>
+#gk = affine_map<(k, g) -> (g, k)>
+
+// Near miss: three rows are not worth a square; they are gathered.
+// CHECK-LABEL: func.func @few_rows
+// CHECK-NOT:     vector.shuffle
+// CHECK:         vector.gather
+func.func @few_rows(%w: memref<3x64xf32>, %g: memref<64x3xf32>) {
+  linalg.generic {indexing_maps = [#kg, #gk, #kg], iterator_types = ["parallel", "parallel"]}
+      ins(%w, %g : memref<3x64xf32>, memref<64x3xf32>) outs(%w : memref<3x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.subf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// A body that looks up neighbours, as a copy into a padded buffer: vectors, not gathers.
+// CHECK-LABEL: func.func @padded
+// CHECK-NOT:     vector.gather
+// CHECK:         vector.load %arg0
+func.func @padded(%x: memref<6x32xf32>, %y: memref<8x32xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %c6 = arith.constant 6 : index
+  %zero = arith.constant 0.0 : f32
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} outs(%y : memref<8x32xf32>) {
+  ^bb0(%o: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 1 : index
+    %k = arith.subi %i, %c1 : index
+    %l = arith.maxsi %k, %c0 : index
+    %m = arith.minsi %l, %c5 : index
+    %v = memref.load %x[%m, %j] : memref<6x32xf32>
+    %low = arith.cmpi sge, %i, %c1 : index
+    %high = arith.cmpi sle, %i, %c6 : index
+    %in = arith.andi %low, %high : i1
+    %r = arith.select %in, %v, %zero : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+#foij = affine_map<(f, g, i, j) -> (f, g, i, j)>
+#fo = affine_map<(f, g, i, j) -> (f, g)>
+
+// The update of a 1 x 1 filter: its last axes have one element, its neighbours lie along g.
+// CHECK-LABEL: func.func @unit_axes
+// CHECK:         vector.load
+// CHECK:         vector.store
+func.func @unit_axes(%w: memref<48x40x1x1xf32>, %dw: memref<48x40xf32>) {
+  linalg.generic {indexing_maps = [#foij, #fo, #foij], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%w, %dw : memref<48x40x1x1xf32>, memref<48x40xf32>) outs(%w : memref<48x40x1x1xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.subf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  return
+}

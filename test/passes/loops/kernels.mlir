@@ -561,3 +561,73 @@ func.func @turned_stack(%a: memref<3x19x6x33xf32>, %b: memref<3x33x19x6xf32>, %w
   }
   return
 }
+
+// Transposed operands in squares, with rows and lanes left over.
+func.func @transposed(%y: memref<45x37xf32>, %z: memref<37x45xf32>,
+                      %h: memref<20x37x45xf64>, %k: memref<45x37x20xf64>, %m: memref<45x20xi8>, %n: memref<20x45xi8>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>], iterator_types = ["parallel", "parallel"]}
+      ins(%z : memref<37x45xf32>) outs(%y : memref<45x37xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j, l) -> (l, j, i)>, affine_map<(i, j, l) -> (i, j, l)>], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%h : memref<20x37x45xf64>) outs(%k : memref<45x37x20xf64>) {
+  ^bb0(%a: f64, %b: f64):
+    linalg.yield %a : f64
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%m : memref<45x20xi8>) outs(%n : memref<20x45xi8>) {
+  ^bb0(%a: i8, %b: i8):
+    %r = arith.addi %a, %b : i8
+    linalg.yield %r : i8
+  }
+  return
+}
+
+// sizes: 3,40 40,3 17,33
+func.func @transposed_of_any_size(%g: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %g, %c0 : memref<?x?xf32>
+  %m = memref.dim %g, %c1 : memref<?x?xf32>
+  %t = memref.alloc(%m, %n) : memref<?x?xf32>
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%g : memref<?x?xf32>) outs(%t : memref<?x?xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%g, %t : memref<?x?xf32>, memref<?x?xf32>) outs(%g : memref<?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %d = arith.addf %a, %b : f32
+    linalg.yield %d : f32
+  }
+  return
+}
+
+// Axes of one element at the end, in the middle and everywhere.
+func.func @unit_axes(%w: memref<48x41x1x1xf32>, %dw: memref<48x41xf32>, %x: memref<1x1xf32>, %y: memref<1xf32>, %z: memref<7x1x30x1xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(f, g, i, j) -> (f, g, i, j)>, affine_map<(f, g, i, j) -> (f, g)>, affine_map<(f, g, i, j) -> (f, g, i, j)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%w, %dw : memref<48x41x1x1xf32>, memref<48x41xf32>) outs(%w : memref<48x41x1x1xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.subf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(f, g) -> (f)>, affine_map<(f, g) -> (f, g)>], iterator_types = ["parallel", "parallel"]}
+      ins(%y : memref<1xf32>) outs(%x : memref<1x1xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %o : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(f, g, i, j) -> (f, g, i, j)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      outs(%z : memref<7x1x30x1xf32>) {
+  ^bb0(%o: f32):
+    %k = linalg.index 2 : index
+    %l = arith.index_cast %k : index to i32
+    %m = arith.sitofp %l : i32 to f32
+    %r = arith.addf %m, %o : f32
+    linalg.yield %r : f32
+  }
+  return
+}
