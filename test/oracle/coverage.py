@@ -24,6 +24,8 @@ TESTS = {"layers": ("gradients.test", "check.py %nacre layers"), "losses": ("gra
          "optimizers": ("trajectories.test", "trajectories.py %nacre optimizers"),
          "training": ("trajectories.test", "trajectories.py %nacre training"), "draws": ("draws.test", "draws.py %nacre"),
          "metrics": ("metrics.test", "metrics.py %nacre"), "large": ("large.test", "large.py %nacre")}
+# Tests of this room that write their source themselves.
+SCRIPTS = {"plateau": "plateaus.py"}
 SHOWN = 3   # cases named in a row
 
 
@@ -105,6 +107,9 @@ def rows(found):
             if hits:
                 value = list(dict.fromkeys(f"{f}: {case}" for f, case, _ in hits))
                 slope = list(dict.fromkeys(f"{f}: {case}" for f, case, slope in hits if slope))
+            elif d.name in SCRIPTS:
+                with open(os.path.join(HERE, SCRIPTS[d.name]), encoding="utf-8") as f:
+                    value = slope = [f"`{SCRIPTS[d.name]}`"] if f"{d.name}[" in f.read() else []
             else:
                 value = slope = [f"through `{through[0]}`"] if through else []
             needed = file.startswith(DIFFERENTIATED)

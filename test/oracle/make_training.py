@@ -39,7 +39,20 @@ class Pictures(nn.Module):
         return self.fc(self.block(x).flatten(1))
 
 
-def follow(tensors, name, module, x, label, optimizer):
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.input, self.hidden = nn.Parameter(torch.empty(6)), nn.Parameter(torch.empty(6, 6))
+        self.fc = nn.Linear(6, 3)
+
+    def forward(self, x):
+        h = torch.zeros(len(x), 6)
+        for s in range(x.shape[1]):
+            h = torch.tanh(x[:, s, None] * self.input + h @ self.hidden.T)
+        return self.fc(h)
+
+
+def follow(tensors, name, module, x, label, optimizer, clip=None):
     module = make.settle(module).train()
     optimizer = optimizer(module.parameters())
     for step in range(STEPS + 1):
@@ -47,6 +60,8 @@ def follow(tensors, name, module, x, label, optimizer):
                         if not key.endswith("num_batches_tracked")})
         optimizer.zero_grad()
         F.cross_entropy(module(x), label).backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(module.parameters(), clip)
         optimizer.step()
 
 
@@ -78,6 +93,8 @@ def main():
     follow(tensors, "normed", Rows(), x, label, lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.9))
     follow(tensors, "convolved", Pictures(), images, label, lambda p: torch.optim.SGD(p, lr=0.02))
     contrast(tensors, "contrasted", bits)
+    sequences = images.reshape(SAMPLES, 84)[:, torch.arange(300) % 84]
+    follow(tensors, "recurred", Recurrent(), sequences, label, lambda p: torch.optim.SGD(p, lr=0.1), clip=1.0)
     safetensors.save(os.path.join(make.OUT, "training.safetensors"), tensors)
     np.save(os.path.join(make.OUT, "training_x.npy"), array(images))
     np.save(os.path.join(make.OUT, "training_bits.npy"), array(bits))

@@ -1,4 +1,4 @@
-/* The C functions that foreign.nacre calls. */
+/* The C function that foreign.nacre calls. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -11,17 +11,6 @@ void sum_of_rows(const void *const *inputs, const int64_t *const *extents, void 
     float sum = 0;
     for (int64_t j = 0; j < extents[0][1]; ++j)
       sum += x[i * extents[0][1] + j];
-    ((float *)result)[i] = *(const float *)inputs[1] * sum;
-  }
-}
-
-void energy_of_rows(const void *const *inputs, const int64_t *const *extents, void *result);
-void energy_of_rows(const void *const *inputs, const int64_t *const *extents, void *result) {
-  const float *x = inputs[0];
-  for (int64_t i = 0; i < extents[0][0]; ++i) {
-    float sum = 0;
-    for (int64_t j = 0; j < extents[0][1]; ++j)
-      sum += x[i * extents[0][1] + j] * x[i * extents[0][1] + j];
     ((float *)result)[i] = *(const float *)inputs[1] * sum;
   }
 }
