@@ -123,6 +123,9 @@ void printTraining(const Program &program, const std::vector<MemoryPlan> &plans)
     line("peak", memory.weights + memory.state + memory.arena, "before the program itself and its data");
     line("of it gradients, at most", memory.gradients, "inside the arena, each until its update");
     line("a batch of data", memory.batch, "several are prepared ahead");
+    if (!train.shared.empty())
+      std::cout << "  shared data is held whole beside it, and the arena grows with its rows; counted here: "
+                << optionOf(train, "batch", 1) << "\n";
     std::cout << "\n";
   }
 }

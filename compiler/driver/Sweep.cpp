@@ -238,8 +238,10 @@ private:
                lines[i].value);
       std::cout << text << lines[i].trial->text() << "\n";
     }
-    if (!lines.empty() && sys::fs::exists(lines[0].outcome->folder + "/weights.safetensors"))
-      std::cout << "best: " << lines[0].outcome->folder << "/weights.safetensors\n";
+    for (const char *weights :
+         {"/weights.safetensors", "/weights.fold1.safetensors"}) // of a run; of a cross-validation
+      if (!lines.empty() && sys::fs::exists(lines[0].outcome->folder + weights))
+        std::cout << "best: " << lines[0].outcome->folder << weights << "\n";
     std::cout.flush();
     if (stopped || wasInterrupted()) {
       std::cerr << "stopped with " << lines.size() << " of " << trials.size()

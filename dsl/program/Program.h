@@ -281,8 +281,9 @@ struct Data {
   Span span;
 };
 /// A `train` block. Functions are positions in Program::functions; unless said, their arguments are the fields of a
-/// batch (each with a leading axis; none without data), the fields of `shared` data (whole), then `seed: u64` (made
-/// from the run's seed and the iteration), `iteration: i64` (from 0), `epoch: i64` (from 0).
+/// batch (each with a leading axis; none without data), the fields of `shared` data (whole: a dimension `rows`, or
+/// `rows0`, `rows1`, .. for several), then `seed: u64` (made from the run's seed and the iteration), `iteration: i64`
+/// (from 0), `epoch: i64` (from 0), `plateaus: i64` (how often the value of "plateau.on" has stopped improving).
 struct Train {
   std::string name, documentation;
   std::vector<uint32_t> models;      // positions in Program::models; the trained ones first
@@ -292,7 +293,8 @@ struct Train {
   std::optional<uint32_t> metrics;   // model with the state of the metrics, `accuracy.seen`; reset before each pass
   // One iteration on a whole batch (static first axis, `batch`): stores parameters, states, optimiser. Results: `loss`
   // first if there is one; then scalars to log: `learning_rate`, `gradient_norm` (with clip), the record of a `step`
-  // block. Where the loss is not finite the stores keep the old values.
+  // block; in a step that writes weights itself, `stores.good`: i32, 0 if one of them is not finite. Where that or the
+  // loss is not finite the stores keep the old values.
   uint32_t step = 0;
   std::optional<uint32_t>
       accumulate;                // the first batches of an iteration with `accumulate: k`: adds gradients; same results
@@ -309,7 +311,8 @@ struct Train {
   std::vector<std::string> probes;        // "fc1: Linear at digits.nacre:5:20"
   std::optional<uint32_t> data, validate; // positions in Program::data
   std::vector<uint32_t> shared;           // likewise
-  // batch epochs steps seed accumulate after early_stop.patience early_stop.on early_stop.mode checkpoint.best
+  // batch epochs steps seed accumulate after early_stop.patience early_stop.on early_stop.mode plateau.on plateau.mode
+  // plateau.patience plateau.threshold plateau.cooldown checkpoint.best
   // checkpoint.by checkpoint.mode checkpoint.every checkpoint.path resume.path resume.optional folds folds.seed
   // folds.stratify precision ...: one row per setting in TrainSettings.def.
   std::vector<Option> options;

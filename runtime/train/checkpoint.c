@@ -200,6 +200,8 @@ int nacre_history_load(const nacre_safetensors *file, const char *path, const ch
     memcpy(history->values, values->data, values->bytes);
   if (good)
     return NACRE_OK;
+  if (!history->names)
+    history->columns = 0;
   nacre_history_release(history);
   return unfit(path, "its history is damaged");
 }

@@ -73,8 +73,11 @@ static int find_before(session *s, const nacre_train_info *train, int depth, nac
     status = run_block(s, other, depth + 1);
   *before = *place;
   if (status == NACRE_OK && !*before)
-    status = nacre_fail(NACRE_ERROR_ARGUMENT, "train %s: `after: %s` is a cross-validation, which leaves no weights",
-                        train->name, other->name);
+    status =
+        nacre_fail(NACRE_ERROR_ARGUMENT,
+                   "train %s: `after: %s` is a cross-validation, which leaves weights per fold: choose those of one "
+                   "with --weights FILE",
+                   train->name, other->name);
   return status;
 }
 

@@ -70,7 +70,8 @@ static int take_results(nacre_fold_results *results, nacre_trainer *t) {
     const char *dot = strrchr(measure->name, '.');
     if (measure->rank != 2 || strcmp(dot ? dot + 1 : measure->name, "confusion") != 0)
       continue;
-    bool known = nacre_measures_find(&results->tables, measure->name) != NULL;
+    const nacre_measure *before = nacre_measures_find(&results->tables, measure->name);
+    bool known = before && before->count == measure->count; /* a record may be of an older version of the source */
     nacre_measure *sum = nacre_measures_set(&results->tables, measure->name, 2, measure->extents);
     if (!sum)
       return nacre_fail(NACRE_ERROR_MEMORY, "out of memory");

@@ -196,9 +196,9 @@ def folds(program):
     draws, resume, killed = random.Random(2), [], 0
     for round in range(40):
         p = subprocess.Popen([program, "train", *words, "--out", "part.safetensors", *resume], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
-                             text=True, env={**os.environ, "FAKE_SLOW": "3000"})
+                             text=True, env={**os.environ, "FAKE_SLOW": "8000"})    # 84 steps: 0.67 s at least
         try:
-            p.wait(timeout=draws.uniform(0.03, 0.25))
+            p.wait(timeout=draws.uniform(0.05, 0.25) + 0.02 * round)    # on a busy machine, too, an epoch is done at last
         except subprocess.TimeoutExpired:
             p.send_signal(signal.SIGKILL if round % 3 else signal.SIGINT)
         out, text = p.communicate()

@@ -90,4 +90,23 @@ def signalled(nacre, file, data):
         assert content("told.safetensors") == content("all.safetensors"), which
 
 
+def sweeping(nacre, file, data):
+    words = [nacre, "sweep", file, "-o", "told", "--jobs", "2", "--epochs", "100000", "--data-dir", data]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    logs = [f"told/trial-00{i}/log.jsonl" for i in (1, 2)]
+    end = time.time() + 60
+    while not all(os.path.exists(log) and b'"epoch"' in content(log) for log in logs):
+        assert time.time() < end, "it took too long"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    text = process.communicate()[1]
+    assert process.returncode == 130 and "stopped with 0 of 4 trials done; the same command goes on" in text, (process.returncode, text)
+    assert os.path.exists("told/trial-001/weights.train") and os.path.exists("told/trial-002/weights.train")
+    done = max(json.loads(line)["epoch"] for line in content(logs[0]).decode().splitlines() if '"event": "epoch"' in line)
+    words[words.index("100000")] = str(int(done) + 50)
+    again = subprocess.run([*words, "--trials", "1"], capture_output=True, text=True, check=True)
+    assert again.stdout.startswith("rank  validate.accuracy"), again.stdout
+    assert b'"resume"' in content(logs[0])
+
+
 globals()[sys.argv[1]](*sys.argv[2:])
