@@ -42,7 +42,7 @@ def HoistFromLoops : Pass<"nacre-hoist-from-loops", "::mlir::func::FuncOp"> {
   let summary = "work that is the same in every round of a loop is done once, before it";
 }
 def FuseElementwise : Pass<"nacre-fuse-elementwise", "::mlir::func::FuncOp"> {
-  let summary = "merges elementwise equations into their only user, where nothing costly is computed twice";
+  let summary = "merges elementwise equations into their users, where nothing costly is computed twice";
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect",
                            "::mlir::tensor::TensorDialect"];
 }

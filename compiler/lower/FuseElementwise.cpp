@@ -1,5 +1,5 @@
-// Merges an elementwise equation into its only user: the value in between never reaches memory. In training functions
-// the updates of one parameter and of its optimiser's state become one op.
+// Merges an elementwise equation into its only user, or a cheap one into all: the value in between never reaches memory.
+// In training functions the updates of one parameter and of its optimiser's state become one op.
 #include "Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,6 +17,8 @@ namespace nacre {
 
 using namespace mlir;
 
+constexpr unsigned mostRepeated = 3; // operations on an element that several readers compute again
+
 /// More than a few cycles per element: not to be repeated along a broadcast.
 static bool isCostly(linalg::GenericOp producer) {
   return llvm::any_of(producer.getRegion().front(), [](Operation &op) {
@@ -26,13 +28,48 @@ static bool isCostly(linalg::GenericOp producer) {
   });
 }
 
+/// A few operations on one tensor and on what is broadcast over it: each reader may as well read that tensor and compute
+/// this again, and the result is never stored.
+///   c = x - mean;  y = f(c);  s = sum(g(c))   =>   y = f(x - mean);  s = sum(g(x - mean))
+static bool isCheapView(linalg::GenericOp producer) {
+  if (producer.getNumDpsInits() != 1 || producer.getNumReductionLoops() || producer.hasIndexSemantics() ||
+      isCostly(producer) || !llvm::hasNItemsOrLess(producer.getRegion().front(), mostRepeated + 1))
+    return false;
+  auto type = cast<RankedTensorType>(producer.getResult(0).getType());
+  int64_t whole = 0;
+  for (OpOperand *operand : producer.getDpsInputOperands()) {
+    auto read = dyn_cast<RankedTensorType>(operand->get().getType());
+    if (!read)
+      continue;
+    AffineMap map = producer.getMatchingIndexingMap(operand);
+    if (!map.isProjectedPermutation() || read.getElementTypeBitWidth() > type.getElementTypeBitWidth())
+      return false;
+    whole += map.getNumResults() == producer.getNumLoops();
+  }
+  return whole == 1;
+}
+
+/// Whether every reader takes each element once, in an op that the producer can become a part of.
+static bool allReadersTakeIn(linalg::GenericOp producer) {
+  return llvm::all_of(producer.getResult(0).getUses(), [&](OpOperand &use) {
+    auto reader = dyn_cast<linalg::GenericOp>(use.getOwner());
+    if (!reader || reader->getBlock() != producer->getBlock() || !reader.isDpsInput(&use))
+      return false;
+    AffineMap map = reader.getMatchingIndexingMap(&use);
+    return map.isProjectedPermutation() && map.getNumResults() == reader.getNumLoops() &&
+           linalg::areElementwiseOpsFusable(&use);
+  });
+}
+
 static bool worthFusing(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
-  if (!producer || !consumer || !operand->get().hasOneUse())
+  if (!producer || !consumer)
     return false;
   if (producer->getBlock() != consumer->getBlock()) // once, not in every round of a loop
     return false;
+  if (!operand->get().hasOneUse())
+    return isCheapView(producer) && allReadersTakeIn(producer);
   AffineMap map = consumer.getMatchingIndexingMap(operand);
   if (!map.isProjectedPermutation()) // windows of a convolution read each element many times
     return false;

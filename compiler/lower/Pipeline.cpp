@@ -102,6 +102,7 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   if (options.reference)
     return;
   manager.addNestedPass<func::FuncOp>(createHoistScalars());
+  manager.addNestedPass<func::FuncOp>(createFuseElementwise()); // before sums are split, whose parts read reshapes
   buildPackPipeline(manager, loops(options));
   manager.addNestedPass<func::FuncOp>(createHoistFromLoops());
   manager.addPass(createHoistWeightWork());

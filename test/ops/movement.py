@@ -8,6 +8,8 @@ def cases():
     def draw(*shape):
         return random.normal(size=shape).astype(np.float32)
 
+    x = draw(5)
+    yield Case("numbers", {"x": x}, {"three": x[[4, 0, 2]] * np.float32([1, 2, 1]), "column": x[[1, 3, 0], None]})
     for a, b, c in (1, 1, 1), (2, 3, 5), (6, 7, 20):
         x = draw(a, b, c)
         yield Case("reshaped", {"x": x}, {"flat": x.reshape(-1), "merged": x.reshape(a, -1), "split_again": x.reshape(a, c, b),

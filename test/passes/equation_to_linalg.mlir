@@ -98,3 +98,22 @@ func.func @types(%x: tensor<5xui8>) -> tensor<5xi1> {
   } : tensor<5xi1>
   return %y : tensor<5xi1>
 }
+
+// Single numbers are joined in one op: a chain of stores into one tensor costs bufferisation the cube of its length.
+// CHECK-LABEL: func.func @numbers
+// CHECK-NOT:     insert_slice
+// CHECK-DAG:     %[[A:.*]] = tensor.extract %arg0[%c0]
+// CHECK-DAG:     %[[B:.*]] = tensor.extract %arg1[%c0]
+// CHECK:         tensor.from_elements %[[A]], %[[B]], %[[A]] : tensor<3xi32>
+func.func @numbers(%a: tensor<1xi32>, %b: tensor<1xi32>) -> tensor<3xi32> {
+  %y = nacre.concat axis 0 (%a, %b, %a : tensor<1xi32>, tensor<1xi32>, tensor<1xi32>) extents<() -> (3)> : tensor<3xi32>
+  return %y : tensor<3xi32>
+}
+
+// Near miss: parts of several numbers are stored into their places.
+// CHECK-LABEL: func.func @parts
+// CHECK-COUNT-2: tensor.insert_slice
+func.func @parts(%a: tensor<1xi32>, %b: tensor<2xi32>) -> tensor<3xi32> {
+  %y = nacre.concat axis 0 (%a, %b : tensor<1xi32>, tensor<2xi32>) extents<() -> (3)> : tensor<3xi32>
+  return %y : tensor<3xi32>
+}

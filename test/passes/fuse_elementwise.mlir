@@ -45,3 +45,83 @@ func.func @costly_broadcast(%v: tensor<4xf32>, %x: tensor<4x5xf32>) -> tensor<4x
   } -> tensor<4x5xf32>
   return %b : tensor<4x5xf32>
 }
+
+// A difference from a broadcast mean is computed again by each reader: it costs less than the way through memory.
+// CHECK-LABEL: func.func @cheap_for_all
+// CHECK:         linalg.generic {{.*}} ins(%arg0, %arg1
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.subf
+// CHECK-NEXT:      math.exp
+// CHECK:         linalg.generic {{.*}} ins(%arg0, %arg1
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      arith.subf
+// CHECK-NEXT:      arith.addf
+// CHECK-NOT:     linalg.generic
+func.func @cheap_for_all(%x: tensor<4x5xf32>, %m: tensor<4xf32>, %sum: tensor<4xf32>) -> (tensor<4x5xf32>, tensor<4xf32>) {
+  %e = tensor.empty() : tensor<4x5xf32>
+  %c = linalg.generic {indexing_maps = [#ij, #i, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m : tensor<4x5xf32>, tensor<4xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %w: f32, %o: f32):
+    %t = arith.subf %s, %w : f32
+    linalg.yield %t : f32
+  } -> tensor<4x5xf32>
+  %a = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%c : tensor<4x5xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    %t = math.exp %s : f32
+    linalg.yield %t : f32
+  } -> tensor<4x5xf32>
+  %b = linalg.generic {indexing_maps = [#ij, #i], iterator_types = ["parallel", "reduction"]}
+      ins(%c : tensor<4x5xf32>) outs(%sum : tensor<4xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    %t = arith.addf %o, %s : f32
+    linalg.yield %t : f32
+  } -> tensor<4xf32>
+  return %a, %b : tensor<4x5xf32>, tensor<4xf32>
+}
+
+// Near miss: a sum of two whole tensors is stored once; each reader would read both.
+// CHECK-LABEL: func.func @two_whole_operands
+// CHECK-COUNT-3: linalg.generic
+func.func @two_whole_operands(%x: tensor<4x5xf32>, %y: tensor<4x5xf32>, %sum: tensor<4xf32>) -> (tensor<4x5xf32>, tensor<4xf32>) {
+  %e = tensor.empty() : tensor<4x5xf32>
+  %c = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %y : tensor<4x5xf32>, tensor<4x5xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %w: f32, %o: f32):
+    %t = arith.subf %s, %w : f32
+    linalg.yield %t : f32
+  } -> tensor<4x5xf32>
+  %a = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%c : tensor<4x5xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    %t = math.exp %s : f32
+    linalg.yield %t : f32
+  } -> tensor<4x5xf32>
+  %b = linalg.generic {indexing_maps = [#ij, #i], iterator_types = ["parallel", "reduction"]}
+      ins(%c : tensor<4x5xf32>) outs(%sum : tensor<4xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    %t = arith.addf %o, %s : f32
+    linalg.yield %t : f32
+  } -> tensor<4xf32>
+  return %a, %b : tensor<4x5xf32>, tensor<4xf32>
+}
+
+// Near miss: somebody needs the tensor itself, so it is stored and read.
+// CHECK-LABEL: func.func @returned_as_well
+// CHECK-COUNT-2: linalg.generic
+func.func @returned_as_well(%x: tensor<4x5xf32>, %m: tensor<4xf32>) -> (tensor<4x5xf32>, tensor<4x5xf32>) {
+  %e = tensor.empty() : tensor<4x5xf32>
+  %c = linalg.generic {indexing_maps = [#ij, #i, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %m : tensor<4x5xf32>, tensor<4xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %w: f32, %o: f32):
+    %t = arith.subf %s, %w : f32
+    linalg.yield %t : f32
+  } -> tensor<4x5xf32>
+  %a = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%c : tensor<4x5xf32>) outs(%e : tensor<4x5xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    %t = math.exp %s : f32
+    linalg.yield %t : f32
+  } -> tensor<4x5xf32>
+  return %a, %c : tensor<4x5xf32>, tensor<4x5xf32>
+}

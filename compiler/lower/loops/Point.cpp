@@ -214,6 +214,20 @@ Value PointEmitter::bodyLoad(Operation *op, ArrayRef<Value> indices, const Point
   Value memref = cast<memref::LoadOp>(op).getMemRef();
   if (llvm::none_of(indices, [](Value v) { return isa<VectorType>(v.getType()); }))
     return memref::LoadOp::create(builder, loc, memref, indices);
+  // A last index that counts the lanes, as in a copy into a padded buffer: neighbours.
+  if (auto count = indices.back().getDefiningOp<arith::AddIOp>();
+      count && count.getRhs().getDefiningOp<vector::StepOp>() &&
+      cast<MemRefType>(memref.getType()).isLastDimUnitStride() &&
+      llvm::none_of(indices.drop_back(), [](Value v) { return isa<VectorType>(v.getType()); }))
+    if (auto first = count.getLhs().getDefiningOp<vector::BroadcastOp>()) {
+      SmallVector<Value> start(indices);
+      start.back() = first.getSource();
+      auto type = VectorType::get({point.lanes}, cast<MemRefType>(memref.getType()).getElementType());
+      if (!point.mask)
+        return vector::LoadOp::create(builder, loc, type, memref, start);
+      return vector::MaskedLoadOp::create(builder, loc, type, memref, start, point.mask,
+                                          zeroVector(builder, loc, type));
+    }
   Value offsets;
   for (auto [d, index] : llvm::enumerate(indices)) {
     Value part = broadcast(index, point.lanes);

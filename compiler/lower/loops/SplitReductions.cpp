@@ -20,12 +20,13 @@ namespace nacre {
 
 using namespace loops;
 
-static constexpr int64_t enoughTasks = 16;        // chunks times tiles, for a few threads to share evenly
-static constexpr int64_t tilePoints = 14 * 32;    // results of one register tile
-static constexpr int64_t pointsThatPay = 1 << 20; // of a sum that is split for the sake of threads
-static constexpr int64_t longSum = 4096;          // terms of a sum that is split for the sake of the cache
-static constexpr int64_t cachedBytes = 512 << 10; // operands of one chunk
-static constexpr int64_t leastTerms = 256;        // of a chunk for its sake: fewer, and the partial sums cost too much
+static constexpr int64_t enoughTasks = 16;          // chunks times tiles, for a few threads to share evenly
+static constexpr int64_t tilePoints = 14 * 32;      // results of one register tile
+static constexpr int64_t pointsThatPay = 1 << 20;   // of a sum that is split for the sake of threads
+static constexpr int64_t longSum = 4096;            // terms of a sum that is split for the sake of the cache
+static constexpr int64_t longOuterSum = 2048;       // the same where no operand has its terms side by side
+static constexpr int64_t cachedBytes = 512 << 10;   // operands of one chunk
+static constexpr int64_t leastTerms = 256;          // of a chunk for its sake: fewer, and the partial sums cost too much
 static constexpr int64_t smallPartials = 256 << 10; // bytes of partial sums that nobody minds
 
 namespace {
@@ -61,8 +62,11 @@ struct SplitReductionsPass : impl::SplitReductionsBase<SplitReductionsPass> {
     int64_t tiles = llvm::divideCeil(results, tilePoints), wanted = 1;
     if (tiles < enoughTasks && points >= pointsThatPay)
       wanted = llvm::divideCeil(enoughTasks, tiles);
-    // Sums as long as those of a filter's gradient, whose partial results stay small beside what is read.
-    if (tiles >= 4 && read > 2 * cachedBytes && points / results >= longSum && bytesOf(type) <= cachedBytes * 3 / 2)
+    // Sums as long as those of a filter's gradient, whose partial results stay small beside what is read. Terms that
+    // lie one pixel of many channels apart meet in few sets of the cache, and every tile reads a line of each.
+    bool outer = llvm::all_of(op.getDpsInputOperands(), [&](OpOperand *operand) { return !endsInTerms(op, operand); });
+    bool isLong = points / results >= (outer ? longOuterSum : longSum);
+    if (tiles >= 4 && read > 2 * cachedBytes && isLong && (outer || bytesOf(type) <= cachedBytes * 3 / 2))
       wanted = std::max(wanted, std::min(int64_t(llvm::divideCeil(read, cachedBytes)), points / results / leastTerms));
     wanted = std::min(wanted, std::max(read, smallPartials) / bytesOf(type));
 
@@ -76,6 +80,17 @@ struct SplitReductionsPass : impl::SplitReductionsBase<SplitReductionsPass> {
         split(op, d, chunks);
       return; // the outermost one or none: chunks are to be whole pieces of the operands
     }
+  }
+
+  /// Whether the neighbours in an operand are terms of one sum.
+  static bool endsInTerms(linalg::GenericOp op, OpOperand *operand) {
+    AffineMap map = op.getMatchingIndexingMap(operand);
+    if (map.getNumResults() == 0)
+      return false;
+    for (auto [d, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction && map.getResults().back().isFunctionOfDim(d))
+        return true;
+    return false;
   }
 
   /// Whether every operand that depends on the dim has an axis for it alone.

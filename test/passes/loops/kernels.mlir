@@ -526,6 +526,49 @@ func.func @looked_up(%w: memref<40x3xf32>, %ids: memref<70xi32>, %y: memref<70xf
   return
 }
 
+// Transposed operands in squares, with rows and lanes left over.
+func.func @transposed(%y: memref<45x37xf32>, %z: memref<37x45xf32>,
+                      %h: memref<20x37x45xf64>, %k: memref<45x37x20xf64>, %m: memref<45x20xi8>, %n: memref<20x45xi8>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>], iterator_types = ["parallel", "parallel"]}
+      ins(%z : memref<37x45xf32>) outs(%y : memref<45x37xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j, l) -> (l, j, i)>, affine_map<(i, j, l) -> (i, j, l)>], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%h : memref<20x37x45xf64>) outs(%k : memref<45x37x20xf64>) {
+  ^bb0(%a: f64, %b: f64):
+    linalg.yield %a : f64
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%m : memref<45x20xi8>) outs(%n : memref<20x45xi8>) {
+  ^bb0(%a: i8, %b: i8):
+    %r = arith.addi %a, %b : i8
+    linalg.yield %r : i8
+  }
+  return
+}
+
+// sizes: 3,40 40,3 17,33
+func.func @transposed_of_any_size(%g: memref<?x?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %g, %c0 : memref<?x?xf32>
+  %m = memref.dim %g, %c1 : memref<?x?xf32>
+  %t = memref.alloc(%m, %n) : memref<?x?xf32>
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%g : memref<?x?xf32>) outs(%t : memref<?x?xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      ins(%g, %t : memref<?x?xf32>, memref<?x?xf32>) outs(%g : memref<?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %d = arith.addf %a, %b : f32
+    linalg.yield %d : f32
+  }
+  return
+}
+
 // Transpositions: whole blocks, edges in both axes, fewer rows than lanes, a stack, panels, operands in either order.
 func.func @turned(%a: memref<37x53xf32>, %b: memref<53x37xf32>, %c: memref<53x37xf32>, %d: memref<5x64xf64>, %e: memref<64x5xf64>) {
   linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2, #id2], iterator_types = ["parallel", "parallel"]}
