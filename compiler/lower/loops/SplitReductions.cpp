@@ -20,13 +20,13 @@ namespace nacre {
 
 using namespace loops;
 
-static constexpr int64_t enoughTasks = 16;          // chunks times tiles, for a few threads to share evenly
-static constexpr int64_t tilePoints = 14 * 32;      // results of one register tile
-static constexpr int64_t pointsThatPay = 1 << 20;   // of a sum that is split for the sake of threads
-static constexpr int64_t longSum = 4096;            // terms of a sum that is split for the sake of the cache
-static constexpr int64_t longOuterSum = 2048;       // the same where no operand has its terms side by side
-static constexpr int64_t cachedBytes = 512 << 10;   // operands of one chunk
-static constexpr int64_t leastTerms = 256;          // of a chunk for its sake: fewer, and the partial sums cost too much
+static constexpr int64_t enoughTasks = 16;        // chunks times tiles, for a few threads to share evenly
+static constexpr int64_t tilePoints = 14 * 32;    // results of one register tile
+static constexpr int64_t pointsThatPay = 1 << 20; // of a sum that is split for the sake of threads
+static constexpr int64_t longSum = 4096;          // terms of a sum that is split for the sake of the cache
+static constexpr int64_t longOuterSum = 2048;     // the same where no operand has its terms side by side
+static constexpr int64_t cachedBytes = 512 << 10; // operands of one chunk
+static constexpr int64_t leastTerms = 256;        // of a chunk for its sake: fewer, and the partial sums cost too much
 static constexpr int64_t smallPartials = 256 << 10; // bytes of partial sums that nobody minds
 
 namespace {
