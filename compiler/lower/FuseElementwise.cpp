@@ -1,5 +1,5 @@
-// Merges an elementwise equation into its only user, or a cheap one into all: the value in between never reaches memory.
-// In training functions the updates of one parameter and of its optimiser's state become one op.
+// Merges an elementwise equation into its only user, or a cheap one into all: the value in between never reaches
+// memory. In training functions the updates of one parameter and of its optimiser's state become one op.
 #include "Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,8 +28,8 @@ static bool isCostly(linalg::GenericOp producer) {
   });
 }
 
-/// A few operations on one tensor and on what is broadcast over it: each reader may as well read that tensor and compute
-/// this again, and the result is never stored.
+/// A few operations on one tensor and on what is broadcast over it: each reader may as well read that tensor and
+/// compute this again, and the result is never stored.
 ///   c = x - mean;  y = f(c);  s = sum(g(c))   =>   y = f(x - mean);  s = sum(g(x - mean))
 static bool isCheapView(linalg::GenericOp producer) {
   if (producer.getNumDpsInits() != 1 || producer.getNumReductionLoops() || producer.hasIndexSemantics() ||

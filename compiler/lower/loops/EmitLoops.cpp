@@ -82,6 +82,21 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     return true;
   }
 
+  /// Loops of one round and axes of length 1, behind which the neighbours of a filter [f, g, 1, 1] hide, go away.
+  static linalg::LinalgOp dropUnitLoops(linalg::LinalgOp op) {
+    auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
+    if (!generic || !llvm::is_contained(generic.getStaticLoopRanges(), 1))
+      return op;
+    linalg::ControlDropUnitDims control;
+    control.rankReductionStrategy = linalg::ControlDropUnitDims::RankReductionStrategy::ExtractInsertSlice;
+    IRRewriter rewriter(op);
+    FailureOr<linalg::DropUnitDimsResult> lean = linalg::dropUnitDims(rewriter, generic, control);
+    if (failed(lean))
+      return op;
+    rewriter.eraseOp(op);
+    return cast<linalg::LinalgOp>(lean->resultOp.getOperation());
+  }
+
   /// Loops that walk over all buffers as one become one: an elementwise op over whole buffers has a single loop.
   static linalg::LinalgOp flatten(linalg::LinalgOp op) {
     auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());
@@ -160,7 +175,8 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     }
     // Only now, for fusion looks at whole buffers.
     for (size_t number : candidates) {
-      linalg::LinalgOp op = result[number].kernel.root().op, flat = flatten(op);
+      linalg::LinalgOp op = result[number].kernel.root().op;
+      linalg::LinalgOp flat = flatten(result[number].tile ? op : dropUnitLoops(op));
       if (flat != op) {
         Kernel kernel = makeKernel(flat);
         kernel.initial = result[number].kernel.initial;

@@ -271,3 +271,22 @@ func.func @padded(%x: memref<6x32xf32>, %y: memref<8x32xf32>) {
   }
   return
 }
+
+// -----
+
+#foij = affine_map<(f, g, i, j) -> (f, g, i, j)>
+#fo = affine_map<(f, g, i, j) -> (f, g)>
+
+// The update of a 1 x 1 filter: its last axes have one element, its neighbours lie along g.
+// CHECK-LABEL: func.func @unit_axes
+// CHECK:         vector.load
+// CHECK:         vector.store
+func.func @unit_axes(%w: memref<48x40x1x1xf32>, %dw: memref<48x40xf32>) {
+  linalg.generic {indexing_maps = [#foij, #fo, #foij], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%w, %dw : memref<48x40x1x1xf32>, memref<48x40xf32>) outs(%w : memref<48x40x1x1xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.subf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  return
+}

@@ -604,3 +604,30 @@ func.func @turned_stack(%a: memref<3x19x6x33xf32>, %b: memref<3x33x19x6xf32>, %w
   }
   return
 }
+
+// Axes of one element at the end, in the middle and everywhere.
+func.func @unit_axes(%w: memref<48x41x1x1xf32>, %dw: memref<48x41xf32>, %x: memref<1x1xf32>, %y: memref<1xf32>, %z: memref<7x1x30x1xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(f, g, i, j) -> (f, g, i, j)>, affine_map<(f, g, i, j) -> (f, g)>, affine_map<(f, g, i, j) -> (f, g, i, j)>],
+                  iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%w, %dw : memref<48x41x1x1xf32>, memref<48x41xf32>) outs(%w : memref<48x41x1x1xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %r = arith.subf %a, %b : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(f, g) -> (f)>, affine_map<(f, g) -> (f, g)>], iterator_types = ["parallel", "parallel"]}
+      ins(%y : memref<1xf32>) outs(%x : memref<1x1xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %o : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(f, g, i, j) -> (f, g, i, j)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      outs(%z : memref<7x1x30x1xf32>) {
+  ^bb0(%o: f32):
+    %k = linalg.index 2 : index
+    %l = arith.index_cast %k : index to i32
+    %m = arith.sitofp %l : i32 to f32
+    %r = arith.addf %m, %o : f32
+    linalg.yield %r : f32
+  }
+  return
+}
