@@ -101,8 +101,8 @@ void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   manager.addNestedPass<func::FuncOp>(createMixPrecision());
   if (options.reference)
     return;
-  manager.addNestedPass<func::FuncOp>(createFuseElementwise()); // before sums are split, whose parts read reshapes
   manager.addNestedPass<func::FuncOp>(createHoistScalars());
+  manager.addNestedPass<func::FuncOp>(createFuseElementwise()); // before sums are split, whose parts read reshapes
   buildPackPipeline(manager, loops(options));
   manager.addNestedPass<func::FuncOp>(createHoistFromLoops());
   manager.addPass(createHoistWeightWork());

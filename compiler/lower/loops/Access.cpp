@@ -136,6 +136,17 @@ Access accessAlong(AffineMap map, MemRefType type, unsigned dim, int64_t lanes) 
   return Access::Opaque;
 }
 
+bool turns(AffineMap map, MemRefType type, unsigned lane, unsigned row) {
+  if (!type.isLastDimUnitStride() || type.getElementType().isInteger(1) || map.getNumResults() == 0)
+    return false;
+  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+    bool last = axis + 1 == map.getNumResults();
+    if (!coefficientOf(expr, lane) || coefficientOf(expr, row) != std::optional<int64_t>(last))
+      return false;
+  }
+  return coefficientOf(map.getResults().back(), lane) == 0;
+}
+
 bool dependsOn(AffineMap map, unsigned dim) {
   return llvm::any_of(map.getResults(), [&](AffineExpr expr) { return expr.isFunctionOfDim(dim); });
 }

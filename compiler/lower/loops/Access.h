@@ -31,6 +31,10 @@ std::optional<int64_t> coefficientOf(mlir::AffineExpr expr, unsigned dim);
 /// contiguous.
 Access accessAlong(mlir::AffineMap map, mlir::MemRefType type, unsigned dim, int64_t lanes);
 
+/// Whether a square of `lane` and `row` can be read as rows of neighbours and turned: lanes far apart, rows side by
+/// side.
+bool turns(mlir::AffineMap map, mlir::MemRefType type, unsigned lane, unsigned row);
+
 bool dependsOn(mlir::AffineMap map, unsigned dim);
 
 } // namespace nacre::loops

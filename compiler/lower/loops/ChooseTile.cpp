@@ -2,6 +2,7 @@
 // tile from the number of registers and from who reads what again.
 #include "Access.h"
 #include "Tile.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -40,28 +41,29 @@ static bool isForwarded(const Step &step, unsigned operand) {
   return llvm::any_of(step.forwarded, [&](std::pair<unsigned, unsigned> pair) { return pair.first == operand; });
 }
 
-/// The inputs that can be transposed in registers, all with the same rows.
-static SmallVector<unsigned> turnedInputs(const Kernel &kernel, unsigned lane, int64_t lanes, int &row) {
-  SmallVector<unsigned> turned;
-  row = -1;
+/// The rows of squares that an elementwise kernel with the lanes along `lane` reads along the rows and turns in
+/// registers, where its operands lie so: a transposed matrix is read by whole cache lines. -1: there are none.
+static int rowToTurn(const Kernel &kernel, unsigned lane, int64_t lanes) {
+  if (kernel.hasReduction())
+    return -1;
   linalg::LinalgOp op = kernel.root().op;
   for (OpOperand *operand : op.getDpsInputOperands()) {
-    unsigned number = operand->getOperandNumber();
     auto type = dyn_cast<MemRefType>(operand->get().getType());
-    int rows = type ? turnedRow(kernel, kernel.root().maps[number], type, lane, lanes) : -1;
-    if (rows < 0 || (row >= 0 && rows != row))
-      continue;
-    row = rows;
-    turned.push_back(number);
+    AffineMap map = kernel.root().maps[operand->getOperandNumber()];
+    if (type && accessAlong(map, type, lane, lanes) == Access::Strided)
+      for (unsigned row = 0; row < kernel.rank(); ++row) {
+        int64_t extent = kernel.extents[row];
+        if (row != lane && turns(map, type, lane, row) && (ShapedType::isDynamic(extent) || extent >= lanes / 2))
+          return row;
+      }
   }
-  return turned;
+  return -1;
 }
 
 /// Cost of one point with the lanes along `dim`, in cycles; nothing where that is impossible.
 static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64_t lanes, bool across) {
+  int turnedRow = across ? -1 : rowToTurn(kernel, dim, lanes);
   double cost = double(bodyCost(kernel, true)) / lanes;
-  int row;
-  SmallVector<unsigned> turned = turnedInputs(kernel, dim, lanes, row);
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     linalg::LinalgOp op = step.op;
     double often = index ? 1.0 / kernel.reductionSize(64) : 1.0; // an epilogue runs once per result
@@ -84,10 +86,11 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (op.isDpsInit(&operand) && (kernel.hasReduction() || index > 0))
         continue;
-      bool inBlocks = index == 0 && llvm::is_contained(turned, operand.getOperandNumber());
+      bool turned = access == Access::Strided && index == 0 && turnedRow >= 0 &&
+                    turns(step.maps[operand.getOperandNumber()], type, dim, turnedRow);
       cost += often * (access == Access::Uniform      ? 0.02
                        : access == Access::Contiguous ? 1.0 / lanes
-                       : inBlocks                     ? 6.0 / lanes
+                       : turned                       ? (1 + std::log2(double(lanes))) / lanes
                                                       : 1.2);
     }
   }
@@ -189,12 +192,6 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
   bool columnsKnown = !ShapedType::isDynamic(columns);
   int64_t vectorsInAll = columnsKnown ? llvm::divideCeil(columns, tile.lanes) : 64;
   int64_t panel = panelWidth(kernel, tile.lane);
-  tile.turned = turnedInputs(kernel, tile.lane, tile.lanes, tile.row);
-  if (!tile.turned.empty()) { // blocks of lanes x lanes
-    tile.rows = std::min(tile.lanes, kernel.extents[tile.row]);
-    tile.columnsParallel = true;
-    return;
-  }
   tile.row = chooseRow(kernel, tile.lane, fullRows(vectorBits));
 
   bool sharesAcrossVectors = false; // an operand read by rows alone is loaded once for all vectors
@@ -214,12 +211,26 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
         laneOperandIsShared = false;
   }
 
+  int turnedRow = rowToTurn(kernel, tile.lane, tile.lanes);
+  if (turnedRow >= 0) {
+    tile.row = turnedRow;
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      auto type = dyn_cast<MemRefType>(operand->get().getType());
+      AffineMap map = kernel.root().maps[operand->getOperandNumber()];
+      if (type && accessAlong(map, type, tile.lane, tile.lanes) == Access::Strided &&
+          turns(map, type, tile.lane, turnedRow))
+        tile.turned.push_back(operand->getOperandNumber());
+    }
+  }
+
   int64_t rowExtent = tile.row < 0 ? 1 : kernel.extents[tile.row];
   bool rowsKnown = !ShapedType::isDynamic(rowExtent);
   if (tile.row < 0) {
     // Several vectors hide the latency of a long chain of updates; a short one overlaps with the next tile.
     bool isLong = kernel.reductionSize(64) > 32 && op.getNumDpsInits() == 1;
     tile.vectors = panel ? panel / tile.lanes : !isLong ? 1 : std::min<int64_t>(vectorsInAll, columnsKnown ? 8 : 4);
+  } else if (turnedRow >= 0) {
+    tile.rows = rowsKnown ? std::min(tile.lanes, rowExtent) : tile.lanes;
   } else {
     tile.vectors = 1;
     if (sharesAcrossVectors)

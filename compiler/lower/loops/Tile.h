@@ -9,18 +9,18 @@
 namespace nacre::loops {
 
 struct Tile {
-  unsigned lane = 0;            // the dim of the lanes
-  int64_t lanes = 1;            // elements of a vector
-  bool across = false;          // the lanes run over a reduction dim and are summed at the end
-  int64_t vectors = 1;          // vectors side by side in a tile
-  int row = -1;                 // the dim of the tile's rows, or -1
-  int64_t rows = 1;             // rows of a tile
-  int64_t group = 1;            // tiles side by side in one parallel iteration; one row takes them all at once
-  int64_t rowBlock = 0;         // rows of one parallel iteration; 0: all of them
-  bool columnsParallel = false; // columns are an axis of the parallel nest
+  unsigned lane = 0;                  // the dim of the lanes
+  int64_t lanes = 1;                  // elements of a vector
+  bool across = false;                // the lanes run over a reduction dim and are summed at the end
+  int64_t vectors = 1;                // vectors side by side in a tile
+  int row = -1;                       // the dim of the tile's rows, or -1
+  int64_t rows = 1;                   // rows of a tile
+  int64_t group = 1;                  // tiles side by side in one parallel iteration; one row takes them all at once
+  int64_t rowBlock = 0;               // rows of one parallel iteration; 0: all of them
+  llvm::SmallVector<unsigned> turned; // operands of the root read along the rows, and turned in registers
+  bool columnsParallel = false;       // columns are an axis of the parallel nest
   bool columnsOutermost = false;
-  llvm::SmallVector<unsigned> turned; // inputs of the root that are read along the rows and transposed in registers
-  double cycles = 0;                  // of the whole kernel, as `cyclesOf` counts
+  double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
 
 /// The plan, or nothing where only scalar code is right.
@@ -33,15 +33,6 @@ double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile);
 /// serves several rows; -1 if there is none. `full`: rows of a whole tile.
 int chooseRow(const Kernel &kernel, unsigned lane, int64_t full);
 int64_t fullRows(unsigned vectorBits);
-
-/// For an op without sums: the dim along which an operand that is strided in the lanes is contiguous, so that blocks of
-/// it can be transposed in registers; -1 if there is none.
-int turnedRow(const Kernel &kernel, mlir::AffineMap map, mlir::MemRefType type, unsigned lane, int64_t lanes);
-
-/// Such a block: vector r has the lanes of `point` at row r behind the point's. The first `valid` lanes and the first
-/// `height` vectors hold elements of the operand.
-llvm::SmallVector<mlir::Value> loadTurned(PointEmitter &emitter, mlir::Value memref, mlir::AffineMap map, Point point,
-                                          unsigned row, int64_t height, int64_t valid);
 
 /// Vectors of a tile for a product of operands: the width of the panels that its operand is packed into.
 int64_t vectorsSideBySide(const Kernel &kernel, unsigned lane, int row, int64_t lanes, unsigned vectorBits);

@@ -144,7 +144,7 @@ private:
     if (!columnsInside)
       columns = std::min(columns, atOnce);
     int64_t vectors = llvm::divideCeil(columns, tile.lanes);
-    int64_t arithmetic = points * vectors * (bodyCost(kernel, true) / 2 + 6 * int64_t(tile.turned.size()));
+    int64_t arithmetic = points * vectors * (bodyCost(kernel, true) + 12 * int64_t(tile.turned.size())) / 2;
     // A few rows read each vector of the panel once or twice, from the second-level cache at best: two cycles each.
     bool fewRows = kernel.hasReduction() && (tile.row < 0 || known(rowExtent(), 16) < 4);
     int64_t streaming = fewRows ? kernel.reductionSize() * vectors * 2 : 0;
@@ -332,6 +332,36 @@ private:
     });
   }
 
+  /// The vectors of all rows of a square whose rows lie side by side in memory and whose lanes do not: one vector along
+  /// the rows is loaded per lane, and blocks of 1, 2, 4, ... places that lie across the diagonal change places.
+  SmallVector<Value> turn(Value memref, AffineMap map, int64_t height, Index row, Index base) {
+    SmallVector<Value> square;
+    Value mask = height < tile.lanes ? emitter.firstLanes(tile.lanes, emitter.constant(height)) : Value();
+    for (int64_t lane = 0; lane < tile.lanes; ++lane) {
+      Point point{at, tile.row, tile.lanes, mask};
+      point.at[tile.row] = row;
+      point.at[tile.lane] = base;
+      point.at[tile.lane].offset += lane;
+      square.push_back(emitter.load(memref, map, point));
+    }
+    for (int64_t size = 1; size < tile.lanes; size *= 2) {
+      SmallVector<int64_t> upper, lower; // of two vectors, the second counted from `lanes`
+      for (int64_t place = 0; place < tile.lanes; ++place) {
+        bool high = place & size;
+        upper.push_back(high ? tile.lanes + place - size : place);
+        lower.push_back(high ? tile.lanes + place : place + size);
+      }
+      for (int64_t lane = 0; lane < tile.lanes; ++lane) {
+        if (lane & size)
+          continue;
+        Value a = square[lane], c = square[lane + size];
+        square[lane] = vector::ShuffleOp::create(b, loc, a, c, upper);
+        square[lane + size] = vector::ShuffleOp::create(b, loc, a, c, lower);
+      }
+    }
+    return square;
+  }
+
   /// One update of all accumulators at the present reduction indices. What does not change from row to row, or from
   /// vector to vector, is loaded once.
   SmallVector<Value> step(int64_t height, Index row, Index base, int64_t vectors, ArrayRef<Value> masks,
@@ -340,15 +370,19 @@ private:
     linalg::LinalgOp op = root.op;
     unsigned inputs = op.getNumDpsInputs(), outputs = op.getNumDpsInits();
     std::map<std::tuple<unsigned, int64_t, int64_t>, Value> loaded;
-    for (unsigned i : tile.turned)
-      for (int64_t v = 0; v < vectors && op.payloadUsesValueFromOperand(&op->getOpOperand(i)); ++v) {
-        int64_t valid = masks.empty() || !masks[v] ? tile.lanes : kernel.extents[tile.lane] % tile.lanes;
-        SmallVector<Value> block = loadTurned(emitter, op->getOperand(i), root.maps[i], pointAt(row, 0, base, v, masks),
-                                              tile.row, height, valid);
-        for (int64_t r = 0; r < height; ++r)
-          loaded[{i, r, v}] = block[r];
-      }
     SmallVector<Value> next;
+    if (2 * height >= tile.lanes) // few rows are not worth whole squares
+      for (unsigned number : tile.turned)
+        for (int64_t v = 0; v < vectors; ++v) {
+          OpOperand &operand = op->getOpOperand(number);
+          if ((!masks.empty() && masks[v]) || !op.payloadUsesValueFromOperand(&operand))
+            continue; // lanes beyond the end must not be read
+          Index column = base;
+          column.offset += v * tile.lanes;
+          SmallVector<Value> square = turn(operand.get(), root.maps[number], height, row, column);
+          for (int64_t r = 0; r < height; ++r)
+            loaded[{number, r, v}] = square[r];
+        }
     for (int64_t r = 0; r < height; ++r)
       for (int64_t v = 0; v < vectors; ++v) {
         Point point = pointAt(row, r, base, v, masks);

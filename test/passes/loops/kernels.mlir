@@ -526,42 +526,6 @@ func.func @looked_up(%w: memref<40x3xf32>, %ids: memref<70xi32>, %y: memref<70xf
   return
 }
 
-// Transpositions: whole blocks, edges in both axes, fewer rows than lanes, a stack, panels, operands in either order.
-func.func @turned(%a: memref<37x53xf32>, %b: memref<53x37xf32>, %c: memref<53x37xf32>, %d: memref<5x64xf64>, %e: memref<64x5xf64>) {
-  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2, #id2], iterator_types = ["parallel", "parallel"]}
-      ins(%a, %b : memref<37x53xf32>, memref<53x37xf32>) outs(%c : memref<53x37xf32>) {
-  ^bb0(%x: f32, %y: f32, %o: f32):
-    %p = arith.mulf %x, %y : f32
-    %r = arith.addf %p, %x : f32
-    linalg.yield %r : f32
-  }
-  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2], iterator_types = ["parallel", "parallel"]}
-      ins(%d : memref<5x64xf64>) outs(%e : memref<64x5xf64>) {
-  ^bb0(%x: f64, %o: f64):
-    linalg.yield %x : f64
-  }
-  return
-}
-
-func.func @turned_stack(%a: memref<3x19x6x33xf32>, %b: memref<3x33x19x6xf32>, %w: memref<100x41xf32>, %p: memref<4x41x32xf32>, %i: memref<18x20xi32>, %k: memref<20x18xi32>) {
-  linalg.generic {indexing_maps = [affine_map<(n, c, h, w) -> (n, h, w, c)>, affine_map<(n, c, h, w) -> (n, c, h, w)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
-      ins(%a : memref<3x19x6x33xf32>) outs(%b : memref<3x33x19x6xf32>) {
-  ^bb0(%x: f32, %o: f32):
-    linalg.yield %x : f32
-  }
-  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (i floordiv 32, j, i mod 32)>], iterator_types = ["parallel", "parallel"]}
-      ins(%w : memref<100x41xf32>) outs(%p : memref<4x41x32xf32>) {
-  ^bb0(%x: f32, %o: f32):
-    linalg.yield %x : f32
-  }
-  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2], iterator_types = ["parallel", "parallel"]}
-      ins(%i : memref<18x20xi32>) outs(%k : memref<20x18xi32>) {
-  ^bb0(%x: i32, %o: i32):
-    linalg.yield %x : i32
-  }
-  return
-}
-
 // Transposed operands in squares, with rows and lanes left over.
 func.func @transposed(%y: memref<45x37xf32>, %z: memref<37x45xf32>,
                       %h: memref<20x37x45xf64>, %k: memref<45x37x20xf64>, %m: memref<45x20xi8>, %n: memref<20x45xi8>) {
@@ -601,6 +565,42 @@ func.func @transposed_of_any_size(%g: memref<?x?xf32>) {
   ^bb0(%a: f32, %b: f32, %c: f32):
     %d = arith.addf %a, %b : f32
     linalg.yield %d : f32
+  }
+  return
+}
+
+// Transpositions: whole blocks, edges in both axes, fewer rows than lanes, a stack, panels, operands in either order.
+func.func @turned(%a: memref<37x53xf32>, %b: memref<53x37xf32>, %c: memref<53x37xf32>, %d: memref<5x64xf64>, %e: memref<64x5xf64>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %b : memref<37x53xf32>, memref<53x37xf32>) outs(%c : memref<53x37xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %r = arith.addf %p, %x : f32
+    linalg.yield %r : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%d : memref<5x64xf64>) outs(%e : memref<64x5xf64>) {
+  ^bb0(%x: f64, %o: f64):
+    linalg.yield %x : f64
+  }
+  return
+}
+
+func.func @turned_stack(%a: memref<3x19x6x33xf32>, %b: memref<3x33x19x6xf32>, %w: memref<100x41xf32>, %p: memref<4x41x32xf32>, %i: memref<18x20xi32>, %k: memref<20x18xi32>) {
+  linalg.generic {indexing_maps = [affine_map<(n, c, h, w) -> (n, h, w, c)>, affine_map<(n, c, h, w) -> (n, c, h, w)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%a : memref<3x19x6x33xf32>) outs(%b : memref<3x33x19x6xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    linalg.yield %x : f32
+  }
+  linalg.generic {indexing_maps = [#id2, affine_map<(i, j) -> (i floordiv 32, j, i mod 32)>], iterator_types = ["parallel", "parallel"]}
+      ins(%w : memref<100x41xf32>) outs(%p : memref<4x41x32xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    linalg.yield %x : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (j, i)>, #id2], iterator_types = ["parallel", "parallel"]}
+      ins(%i : memref<18x20xi32>) outs(%k : memref<20x18xi32>) {
+  ^bb0(%x: i32, %o: i32):
+    linalg.yield %x : i32
   }
   return
 }

@@ -62,26 +62,6 @@ func.func @unknown(%x: tensor<?x64xf32>, %init: tensor<64xf32>) -> tensor<64xf32
   return %r : tensor<64xf32>
 }
 
-// A product of long rows: 16 chunks of 256 terms. As many as the matrix has times the cache would be 128, whose partial
-// sums were as large as the matrix.
-// CHECK-LABEL: func.func @product
-// CHECK: linalg.generic {{.*}} outs({{.*}} : tensor<16x32x4096xf32>)
-// CHECK: linalg.generic {{.*}} outs({{.*}} : tensor<32x4096xf32>)
-func.func @product(%x: tensor<32x4096xf32>, %w: tensor<4096x4096xf32>) -> tensor<32x4096xf32> {
-  %zero = arith.constant 0.0 : f32
-  %e = tensor.empty() : tensor<32x4096xf32>
-  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<32x4096xf32>) -> tensor<32x4096xf32>
-  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>],
-      iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%x, %w : tensor<32x4096xf32>, tensor<4096x4096xf32>) outs(%f : tensor<32x4096xf32>) {
-  ^bb0(%a: f32, %b: f32, %c: f32):
-    %p = arith.mulf %a, %b : f32
-    %s = arith.addf %c, %p : f32
-    linalg.yield %s : f32
-  } -> tensor<32x4096xf32>
-  return %r : tensor<32x4096xf32>
-}
-
 // The gradient of a filter from more than the cache holds: partial results stay below what is read.
 // CHECK-LABEL: func.func @filter
 // CHECK: tensor.expand_shape {{.*}} output_shape [2, 16, 10, 10, 256]
@@ -102,9 +82,9 @@ func.func @filter(%x: tensor<32x10x10x256xf32>, %dy: tensor<32x8x8x256xf32>, %y:
 
 // Near miss: a product whose left operand has its terms side by side reads whole lines; and so many results that even
 // two parts would be more than what is read.
-// CHECK-LABEL: func.func @short_product
+// CHECK-LABEL: func.func @product
 // CHECK-NOT: expand_shape
-func.func @short_product(%x: tensor<1024x2048xf32>, %w: tensor<2048x768xf32>, %y: tensor<1024x768xf32>) -> tensor<1024x768xf32> {
+func.func @product(%x: tensor<1024x2048xf32>, %w: tensor<2048x768xf32>, %y: tensor<1024x768xf32>) -> tensor<1024x768xf32> {
   %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
                        iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%x, %w : tensor<1024x2048xf32>, tensor<2048x768xf32>) outs(%y : tensor<1024x768xf32>) {
@@ -128,4 +108,24 @@ func.func @many_results(%x: tensor<2048x1024xf32>, %w: tensor<2048x1024xf32>, %y
     linalg.yield %s : f32
   } -> tensor<1024x1024x4xf32>
   return %r : tensor<1024x1024x4xf32>
+}
+
+// A product of long rows: 16 chunks of 256 terms. As many as the matrix has times the cache would be 128, whose partial
+// sums were as large as the matrix.
+// CHECK-LABEL: func.func @long_rows
+// CHECK: linalg.generic {{.*}} outs({{.*}} : tensor<16x32x4096xf32>)
+// CHECK: linalg.generic {{.*}} outs({{.*}} : tensor<32x4096xf32>)
+func.func @long_rows(%x: tensor<32x4096xf32>, %w: tensor<4096x4096xf32>) -> tensor<32x4096xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<32x4096xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<32x4096xf32>) -> tensor<32x4096xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<32x4096xf32>, tensor<4096x4096xf32>) outs(%f : tensor<32x4096xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %c, %p : f32
+    linalg.yield %s : f32
+  } -> tensor<32x4096xf32>
+  return %r : tensor<32x4096xf32>
 }
