@@ -206,9 +206,11 @@ private:
     for (Operation *reader : readers[weight])
       addEdge(reader, update);
     Operation *unused = update.getDpsInits()[result].getDefiningOp();
-    before[update].remove(unused);
-    after[unused].remove(update);
     update.getDpsInitsMutable()[result].set(weight);
+    if (!llvm::is_contained(update->getOperands(), unused->getResult(0))) { // another result may take its place
+      before[update].remove(unused);
+      after[unused].remove(update);
+    }
     updates.insert(update);
   }
 

@@ -29,7 +29,8 @@ def train(program, out, block, weights, show=False):
     """What the trainer measured at the end, and the seconds it took. Weights and report go to `out`. With `show` a line for
     the first epoch and every tenth one."""
     start = time.perf_counter()
-    command = [program, "train", block, "--out", os.path.abspath(os.path.join(out, weights)), "--data-dir", HERE, "--json"]
+    command = [program, "train", block, "--out", os.path.abspath(os.path.join(out, weights)), "--data-dir", HERE,
+               "--fresh", "--json"]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=out)
     said = []
     for line in run.stderr:

@@ -54,7 +54,8 @@ static char *left_files(const nacre_module_info *module, const nacre_train_info 
 
 static int run_block(session *s, const nacre_train_info *train, int depth);
 
-/* `after`: the trainer of that block if it has run; else its file goes to `*file`; else it is run first. */
+/* `after`: the trainer of that block if it has run; else its file goes to `*file`, unless all is to be fresh; else it
+   is run first. */
 static int find_before(session *s, const nacre_train_info *train, int depth, nacre_trainer **before, char **file) {
   nacre_settings settings;
   int status = nacre_settings_read(train, &settings);
@@ -64,9 +65,10 @@ static int find_before(session *s, const nacre_train_info *train, int depth, nac
   if (!other || other == train || depth > s->command->module->train_count)
     return nacre_fail(NACRE_ERROR_ARGUMENT, "train %s: `after: %s` leads nowhere", train->name, settings.after);
   nacre_trainer **place = &s->trainers[position_of(s->command->module, other)];
-  if (!*place && s->command->train && (*file = left_files(s->command->module, other))) {
+  if (!*place && s->command->train && !s->command->fresh && (*file = left_files(s->command->module, other))) {
     if (!s->command->quiet)
-      fprintf(stderr, "%s starts from %s, which %s left\n", train->name, *file, other->name);
+      fprintf(stderr, "%s starts from %s, which %s left (--fresh trains that again)\n", train->name, *file,
+              other->name);
     return NACRE_OK;
   }
   if (!*place)

@@ -175,3 +175,22 @@ func.func @gathers(%w: tensor<3xf32> {nacre.weight = array<i64: 0, 0>}) -> (tens
   } -> tensor<3xf32>
   return %w2 : tensor<3xf32>
 }
+
+// One destination for two results: the second keeps it when the first is written over its weight.
+// CHECK-LABEL: func.func @one_destination
+// CHECK-SAME: %[[W:.*]]: memref<3xf32> {nacre.weight
+// CHECK: linalg.generic {{.*}} outs(%{{.*}}, %[[W]] :
+// CHECK: return
+func.func @one_destination(%w: tensor<3xf32> {nacre.weight = array<i64: 0, 0>}, %g: tensor<3xf32> {nacre.argument = 0 : i64})
+    -> (tensor<3xf32> {nacre.result = 0 : i64}, tensor<3xf32> {nacre.store = array<i64: 0, 0>})
+    attributes {nacre.training, nacre.entry = "fit.step", nacre.models = array<i64: 0>} {
+  %e = tensor.empty() : tensor<3xf32>
+  %r:2 = linalg.generic {indexing_maps = [#id, #id, #id, #id], iterator_types = ["parallel"]}
+      ins(%w, %g : tensor<3xf32>, tensor<3xf32>) outs(%e, %e : tensor<3xf32>, tensor<3xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32, %p: f32):
+    %t = arith.addf %a, %b : f32
+    %u = arith.subf %a, %b : f32
+    linalg.yield %t, %u : f32, f32
+  } -> (tensor<3xf32>, tensor<3xf32>)
+  return %r#0, %r#1 : tensor<3xf32>, tensor<3xf32>
+}

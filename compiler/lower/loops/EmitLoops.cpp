@@ -89,6 +89,19 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       return op;
     linalg::ControlDropUnitDims control;
     control.rankReductionStrategy = linalg::ControlDropUnitDims::RankReductionStrategy::ExtractInsertSlice;
+    // Without i, x[2 * i + w] would be x[w], and w would run as far as x does.
+    control.controlFn = [](Operation *dropping) {
+      SmallVector<unsigned> loops;
+      auto maps = cast<linalg::GenericOp>(dropping).getIndexingMapsArray();
+      for (unsigned d = 0; d < maps.front().getNumDims(); ++d)
+        if (llvm::all_of(maps, [&](AffineMap map) {
+              return llvm::all_of(map.getResults(), [&](AffineExpr expr) {
+                return isa<AffineDimExpr>(expr) || !expr.isFunctionOfDim(d);
+              });
+            }))
+          loops.push_back(d);
+      return loops;
+    };
     IRRewriter rewriter(op);
     FailureOr<linalg::DropUnitDimsResult> lean = linalg::dropUnitDims(rewriter, generic, control);
     if (failed(lean))

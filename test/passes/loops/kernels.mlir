@@ -605,6 +605,18 @@ func.func @turned_stack(%a: memref<3x19x6x33xf32>, %b: memref<3x33x19x6xf32>, %w
   return
 }
 
+// A window over few elements of many, at one place only: as long as the window, not as what it looks at.
+func.func @one_window(%x: memref<9xf32>, %w: memref<3xi8>, %y: memref<1xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, u) -> (i * 2 + u)>, affine_map<(i, u) -> (u)>, affine_map<(i, u) -> (i)>],
+                  iterator_types = ["parallel", "reduction"]}
+      ins(%x, %w : memref<9xf32>, memref<3xi8>) outs(%y : memref<1xf32>) {
+  ^bb0(%a: f32, %s: i8, %o: f32):
+    %r = arith.addf %a, %o : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
 // Axes of one element at the end, in the middle and everywhere.
 func.func @unit_axes(%w: memref<48x41x1x1xf32>, %dw: memref<48x41xf32>, %x: memref<1x1xf32>, %y: memref<1xf32>, %z: memref<7x1x30x1xf32>) {
   linalg.generic {indexing_maps = [affine_map<(f, g, i, j) -> (f, g, i, j)>, affine_map<(f, g, i, j) -> (f, g)>, affine_map<(f, g, i, j) -> (f, g, i, j)>],
