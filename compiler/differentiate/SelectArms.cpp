@@ -94,15 +94,15 @@ void inlineSelectArms(func::FuncOp function) {
     if (plain && isReal(equation.getResult()) && !isa<Float16Type, BFloat16Type>(equation.getType().getElementType()))
       pending.push_back(equation);
   });
-  DenseSet<Operation *> gone;
-  for (EquationOp equation : llvm::reverse(pending)) // users before what they take in
-    while (equation && !gone.contains(equation)) {
-      std::optional<unsigned> input = armToInline(equation);
-      if (!input)
-        break;
+  DenseSet<Operation *> gone; // of those that are pending; what is made anew may lie where one of them lay
+  for (EquationOp equation : llvm::reverse(pending)) { // users before what they take in
+    if (gone.contains(equation))
+      continue;
+    while (std::optional<unsigned> input = armToInline(equation)) {
       gone.insert(equation.getInputs()[*input].getDefiningOp());
       equation = inlineInput(equation, *input);
     }
+  }
 }
 
 } // namespace nacre

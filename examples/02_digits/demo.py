@@ -1,6 +1,6 @@
-"""`make demo`: two networks are trained from scratch and become two programs, which read real handwritten digits.
+"""`make demo`: networks are trained from scratch and become programs, two of which read real handwritten digits.
 
-Trains both networks (../03_train_digits), builds the programs, runs them with the weights just trained on the 360 held-back
+Trains three networks on digits (../03_train_digits) and one on faces (../04_faces), builds the programs, runs them with the weights just trained on the 360 held-back
 images and with the shipped ones against the oracle, and classifies one PNG.
 """
 import argparse
@@ -45,8 +45,11 @@ def main():
     os.makedirs(folder, exist_ok=True)
     nacre = os.path.join(build_folder, "bin", "nacre")
     print("trained from scratch:", flush=True)
-    train.networks(nacre, folder, ["mlp", "lenet"])
-    print(f"  reports with curves: {os.path.relpath(folder)}/mlp.html, lenet.html\n")
+    train.networks(nacre, folder, ["mlp", "dbn", "lenet"])
+    print("  faces: examples/04_faces/faces.nacre", flush=True)
+    subprocess.run([sys.executable, os.path.join(HERE, "..", "04_faces", "train.py"), "--nacre", nacre, "--out", folder],
+                   check=True)
+    print(f"  reports with curves: {os.path.relpath(folder)}/mlp.html, dbn.html, lenet.html, faces.html\n")
     programs = {network: build(nacre, folder, network) for network in ("mlp", "lenet")}
 
     print("\n360 held-back images, with the weights that are shipped:")

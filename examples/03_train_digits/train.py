@@ -78,7 +78,7 @@ def study(nacre, out):
                           stdout=subprocess.PIPE, text=True, cwd=out)
     table = done.stdout[done.stdout.index("rank"):]
     print("  sweep:\n    " + table.strip().replace("\n", "\n    "), flush=True)
-    scores = [float(line.split()[1]) for line in table.splitlines()[1:] if line.strip()]
+    scores = [float(line.split()[1]) for line in table.splitlines() if line.split()[0].isdigit()]
     assert len(scores) == 4 and scores == sorted(scores, reverse=True) and scores[0] >= 0.9
 
 
