@@ -112,6 +112,17 @@ const Term *Emitter::renumber(const Term *term, const std::function<ValueId(Valu
   return made;
 }
 
+void Emitter::renumber(Value &value, const std::function<ValueId(ValueId)> &name,
+                       std::map<const Term *, const Term *> &known) {
+  for (ValueId &operand : value.operands)
+    operand = name(operand);
+  if (value.body)
+    value.body = renumber(value.body, name, known);
+  for (Subscript &s : value.subscripts)
+    if (s.gather)
+      s.gather = renumber(s.gather, name, known);
+}
+
 static void collectFree(const Term *term, std::set<const Atom *> &bound, std::set<const Atom *> &free,
                         std::set<const Term *> &seen) {
   // A term seen before under the same binders adds nothing; a reduction binds fresh atoms, so no other term mentions

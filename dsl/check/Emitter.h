@@ -32,6 +32,8 @@ public:
   const Term *select(const Term *condition, const Term *then, const Term *otherwise);
   const Term *reduce(Reduction, std::vector<Index> indices, const Term *element);
   /// The term with every tensor that it reads renamed; `known` keeps terms shared that were shared.
+  /// The same value over values of other numbers.
+  void renumber(Value &, const std::function<ValueId(ValueId)> &, std::map<const Term *, const Term *> &known);
   const Term *renumber(const Term *, const std::function<ValueId(ValueId)> &,
                        std::map<const Term *, const Term *> &known);
   /// Index atoms that the term mentions and does not bind.

@@ -120,13 +120,7 @@ ValueId Walker::insideLoop(ValueId of, ValueId by, Span span, const std::string 
     if (again.empty() && id >= loopCarried.back().first)
       return of; // all of it is in the body
     Value copy = values[id];
-    for (ValueId &operand : copy.operands)
-      operand = name(operand);
-    if (copy.body)
-      copy.body = emit.renumber(copy.body, name, known);
-    for (Subscript &s : copy.subscripts)
-      if (s.gather)
-        s.gather = emit.renumber(s.gather, name, known);
+    emit.renumber(copy, name, known);
     again[id] = emit.append(std::move(copy));
   }
   return name(of);

@@ -78,13 +78,7 @@ std::vector<ValueId> Walker::cutRegions(size_t first, size_t shared, std::vector
       if (moved.count(ValueId(id)))
         continue;
       Value v = std::move(tail[id - first]);
-      for (ValueId &operand : v.operands)
-        operand = name(operand);
-      if (v.body)
-        v.body = emit.renumber(v.body, name, renumbered);
-      for (Subscript &s : v.subscripts)
-        if (s.gather)
-          s.gather = emit.renumber(s.gather, name, renumbered);
+      emit.renumber(v, name, renumbered);
       renamed[ValueId(id)] = ValueId(inner.size());
       inner.push_back(std::move(v));
     }

@@ -1,7 +1,8 @@
-"""Builds the program that README.md shows, as it stands there, and compares its answers with the oracle's.
+"""Builds the program that README.md shows, as it stands there, compares its answers with the oracle's, and trains it anew.
 
     python readme.py NACRE SOURCE-TREE FOLDER
 """
+import json
 import os
 import re
 import shutil
@@ -17,10 +18,11 @@ sys.path.insert(0, digits_folder)
 import digits  # noqa: E402
 
 with open(os.path.join(source, "README.md"), encoding="utf-8") as f:
-    program = re.search(r"^```\n(module .*?)^```$", f.read(), re.DOTALL | re.MULTILINE).group(1)
+    page = f.read()
+program, training = (re.search(rf"^```\n({start} .*?)^```$", page, re.DOTALL | re.MULTILINE).group(1) for start in ("module", "data"))
 model = os.path.join(folder, "digits.nacre")
 with open(model, "w", encoding="utf-8") as f:
-    f.write(program)
+    f.write(program + training)
 shutil.copy(os.path.join(digits_folder, "mlp.safetensors"), folder)
 images, labels = digits.load()
 np.save(os.path.join(folder, "image.npy"), images[digits.split(labels)[1]])
@@ -32,4 +34,10 @@ expected = np.exp(logits - logits.max(1, keepdims=True))
 expected /= expected.sum(1, keepdims=True)
 error = np.abs(np.load(os.path.join(folder, "result.npy")) - expected).max()
 print(f"README.md: {len(logits)} images, error {error:.1e}")
-assert error < 1e-5 and program.count("\n") <= 14
+assert error < 1e-5 and program.count("\n") <= 14 and training.count("\n") <= 14
+trained = subprocess.run([os.path.join(folder, "digits"), "train", "fit", "--fresh", "--epochs", "10", "--quiet", "--json", "--out",
+                          f"{folder}/new.safetensors", "--data-dir", os.path.join(digits_folder, "data")],
+                         check=True, stdout=subprocess.PIPE, text=True)
+accuracy = json.loads(trained.stdout)["validate.accuracy"]
+print(f"README.md: trained for 10 epochs, {accuracy:.3f} right")
+assert accuracy > 0.9

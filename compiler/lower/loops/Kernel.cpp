@@ -2,6 +2,7 @@
 // the ops between read and write.
 #include "Kernel.h"
 #include "Access.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -44,6 +45,15 @@ static Step makeStep(linalg::LinalgOp op, ArrayRef<unsigned> dims, const Kernel 
   for (AffineMap map : op.getIndexingMapsArray())
     step.maps.push_back(rewriteMap(map, dims, kernel));
   return step;
+}
+
+SmallVector<linalg::GenericOp> singleReductions(func::FuncOp function) {
+  SmallVector<linalg::GenericOp> ops;
+  function.walk([&](linalg::GenericOp op) {
+    if (op.hasPureTensorSemantics() && op.getNumDpsInits() == 1 && op.getNumReductionLoops() > 0)
+      ops.push_back(op);
+  });
+  return ops;
 }
 
 Kernel makeKernel(linalg::LinalgOp root) {

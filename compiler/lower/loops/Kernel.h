@@ -3,6 +3,7 @@
 #ifndef NACRE_LOWER_LOOPS_KERNEL_H
 #define NACRE_LOWER_LOOPS_KERNEL_H
 
+#include "dialect/Upstream.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include <optional>
@@ -35,6 +36,9 @@ struct Kernel {
 
 /// The kernel rooted at `root`, before any fusion.
 Kernel makeKernel(mlir::linalg::LinalgOp root);
+
+/// The ops on tensors that sum (or multiply, or compare) into one result, in the order of the program.
+llvm::SmallVector<mlir::linalg::GenericOp> singleReductions(mlir::func::FuncOp function);
 
 constexpr unsigned mostEpilogues = 8;
 

@@ -51,11 +51,8 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
   using PackOperandsBase::PackOperandsBase;
 
   void runOnOperation() override {
-    SmallVector<linalg::GenericOp> ops;
-    getOperation().walk([&](linalg::GenericOp op) { ops.push_back(op); });
-    for (linalg::GenericOp op : ops)
-      if (op.hasPureTensorSemantics() && op.getNumDpsInits() == 1 && op.getNumReductionLoops() > 0)
-        visit(op);
+    for (linalg::GenericOp op : singleReductions(getOperation()))
+      visit(op);
   }
 
   void visit(linalg::GenericOp op) {

@@ -32,11 +32,8 @@ struct PermuteResultsPass : impl::PermuteResultsBase<PermuteResultsPass> {
   using PermuteResultsBase::PermuteResultsBase;
 
   void runOnOperation() override {
-    SmallVector<linalg::GenericOp> ops;
-    getOperation().walk([&](linalg::GenericOp op) { ops.push_back(op); });
-    for (linalg::GenericOp op : ops)
-      if (op.hasPureTensorSemantics() && op.getNumDpsInits() == 1 && op.getNumReductionLoops() > 0)
-        visit(op);
+    for (linalg::GenericOp op : singleReductions(getOperation()))
+      visit(op);
   }
 
   void visit(linalg::GenericOp op) {

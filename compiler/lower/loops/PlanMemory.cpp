@@ -71,6 +71,17 @@ Value scaled(OpBuilder &builder, Location loc, int64_t bytes, ValueRange scale) 
   return product;
 }
 
+/// How long a group is; its sizes may have to be computed once more where the builder stands.
+FailureOr<Value> bytesOf(const Group &group, OpBuilder &builder, Location loc, IRMapping &known) {
+  SmallVector<Value> sizes;
+  for (Value size : group.scale) {
+    if (failed(repeatSize(builder, size, known)))
+      return failure();
+    sizes.push_back(known.lookup(size));
+  }
+  return scaled(builder, loc, group.bytes, sizes);
+}
+
 struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
   void runOnOperation() override {
     for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
@@ -158,14 +169,10 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
             before += group.bytes;
             continue;
           }
-          SmallVector<Value> sizes;
-          for (Value size : group.scale) {
-            if (failed(repeatSize(builder, size, known)))
-              return failure();
-            sizes.push_back(known.lookup(size));
-          }
-          Value bytes = scaled(builder, buffer.op.getLoc(), group.bytes, sizes);
-          offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset, bytes);
+          FailureOr<Value> bytes = bytesOf(group, builder, buffer.op.getLoc(), known);
+          if (failed(bytes))
+            return failure();
+          offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset, *bytes);
         }
         if (before)
           offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset,
@@ -241,14 +248,10 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
         fixed += group.bytes;
         continue;
       }
-      SmallVector<Value> sizes;
-      for (Value size : group.scale) {
-        if (failed(repeatSize(builder, size, known)))
-          return failure();
-        sizes.push_back(known.lookup(size));
-      }
-      Value bytes = scaled(builder, loc, group.bytes, sizes);
-      total = total ? Value(arith::AddIOp::create(builder, loc, total, bytes)) : bytes;
+      FailureOr<Value> bytes = bytesOf(group, builder, loc, known);
+      if (failed(bytes))
+        return failure();
+      total = total ? Value(arith::AddIOp::create(builder, loc, total, *bytes)) : *bytes;
     }
     Value constant = arith::ConstantIndexOp::create(builder, loc, fixed);
     total = total ? Value(arith::AddIOp::create(builder, loc, total, constant)) : constant;

@@ -32,11 +32,8 @@ static constexpr int64_t smallPartials = 256 << 10; // bytes of partial sums tha
 namespace {
 struct SplitReductionsPass : impl::SplitReductionsBase<SplitReductionsPass> {
   void runOnOperation() override {
-    SmallVector<linalg::GenericOp> ops;
-    getOperation().walk([&](linalg::GenericOp op) { ops.push_back(op); });
-    for (linalg::GenericOp op : ops)
-      if (op.hasPureTensorSemantics() && op.getNumDpsInits() == 1 && op.getNumReductionLoops() > 0 &&
-          !op.hasIndexSemantics())
+    for (linalg::GenericOp op : singleReductions(getOperation()))
+      if (!op.hasIndexSemantics())
         visit(op);
   }
 
