@@ -50,6 +50,9 @@ std::optional<int64_t> ProofSearch::lowest(const Atom *a) {
     return known.extents.count(a) ? std::optional<int64_t>(0) : std::nullopt;
   case AtomKind::Group:
     return 1;
+  case AtomKind::Power: // base >= 1, exponent >= 0
+    return lowest(a->operands[0]).value_or(0) >= 1 && nonNegative(a->operands[1], 3) ? std::optional<int64_t>(1)
+                                                                                     : std::nullopt;
   default:
     break;
   }
@@ -66,10 +69,8 @@ std::optional<int64_t> ProofSearch::lowest(const Atom *a) {
   }
   case AtomKind::Minimum:
     return std::min(*left, *right);
-  case AtomKind::Maximum:
+  default: // Maximum
     return std::max(*left, *right);
-  default: // base >= 1, exponent >= 0
-    return *left >= 1 && *right >= 0 ? std::optional<int64_t>(1) : std::nullopt;
   }
 }
 
