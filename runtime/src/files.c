@@ -90,8 +90,9 @@ int nacre_output_close(nacre_output *output, bool keep) {
   return status;
 }
 
-/* Large blocks ask for pages of 2 MB: weights are read once per call, and with pages of 4 KB that read waits for address
-   translation, and the processor's prefetching ends, every few lines. Where the system has none, nothing changes. */
+/* Large blocks ask for pages of 2 MB: weights are read once per call, and with pages of 4 KB that read waits for
+   address translation, and the processor's prefetching ends, every few lines. Where the system has none, nothing
+   changes. */
 void *nacre_aligned_alloc(size_t bytes) {
   const size_t huge = (size_t)2 << 20;
   if (bytes > SIZE_MAX - 64)

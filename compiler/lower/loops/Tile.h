@@ -51,6 +51,18 @@ struct EmitOptions {
 void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 void emitReduceAcross(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 
+/// An operand in panels [.., n floordiv w, reductions, n mod w] that is too large to stay in a cache between calls.
+struct PanelStream {
+  mlir::OpOperand *operand;
+  unsigned panelAxis;
+  llvm::SmallVector<unsigned> order; // reduction dims, outermost first
+  int64_t width, steps, rows;        // columns of a panel, its reduction steps, rows that read it in turn
+};
+std::optional<PanelStream> panelStream(const Kernel &kernel, const Tile &tile);
+/// Fetches the share of the next panel that belongs to the tile of `height` rows at `point` and its reduction step.
+void prefetchShare(PointEmitter &emitter, const Kernel &kernel, const PanelStream &stream, const Tile &tile,
+                   Point point, int64_t height);
+
 /// The extents of the kernel's dims, materialised where they are dynamic.
 llvm::SmallVector<Count> extentsOf(PointEmitter &emitter, const Kernel &kernel);
 

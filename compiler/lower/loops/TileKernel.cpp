@@ -69,6 +69,7 @@ public:
 
   void emit() {
     extents = extentsOf(emitter, kernel);
+    stream = panelStream(kernel, tile);
     at.assign(kernel.rank(), Index{});
     for (unsigned d = 0; d < kernel.rank(); ++d) {
       if (kernel.reduction[d])
@@ -371,6 +372,8 @@ private:
     unsigned inputs = op.getNumDpsInputs(), outputs = op.getNumDpsInits();
     std::map<std::tuple<unsigned, int64_t, int64_t>, Value> loaded;
     SmallVector<Value> next;
+    if (stream && masks.empty())
+      prefetchShare(emitter, kernel, *stream, tile, pointAt(row, 0, base, 0, masks), height);
     if (2 * height >= tile.lanes) // few rows are not worth whole squares
       for (unsigned number : tile.turned)
         for (int64_t v = 0; v < vectors; ++v) {
@@ -417,6 +420,7 @@ private:
   SmallVector<Count> extents;
   SmallVector<Index> at; // the present position in every dim but the tile's own
   SmallVector<unsigned> outer, reductions;
+  std::optional<PanelStream> stream; // what is fetched ahead
   Value rowBlockIndex;
 };
 } // namespace
