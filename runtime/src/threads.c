@@ -1,7 +1,9 @@
-/* The pool of the process: nacre_parallel_for cuts a range into chunks that only its length and grain determine, and
-   whoever is free takes the next one. Workers start when first needed, spin a little for the next piece of work and
-   then sleep. Several callers share the workers through a few job slots; a call from inside a body, or one that finds
-   no free slot, runs its chunks by itself. Which thread runs a chunk never shows in the result. */
+/* The pool of the process: nacre_parallel_for cuts a range into chunks that only its length and grain determine. Each
+   thread has a part of neighbouring chunks, so that it reads what it wrote in the range before and what it fetched
+   ahead, and takes from the parts of others when its own is done. Workers start when first needed, spin a little for
+   the next piece of work and then sleep. Several callers share the workers through a few job slots; a call from inside
+   a body, or one that finds no free slot, runs its chunks by itself. Which thread runs a chunk never shows in the
+   result. */
 #include "internal.h"
 #include <pthread.h>
 #include <sched.h>
@@ -11,7 +13,8 @@
 #include <unistd.h>
 
 enum {
-  SLOTS = 8, /* callers at once that get help */
+  SLOTS = 8,  /* callers at once that get help */
+  PARTS = 64, /* of a range; more threads share them */
   THREADS_MAX = 256,
   SPINS = 4000,   /* looks for new work before a worker sleeps: tens of microseconds */
   PATIENCE = 2000 /* looks at the last busy helpers before the caller gives up its time slice */
@@ -19,12 +22,18 @@ enum {
 
 /* A range being worked on. Helpers announce themselves in `helpers` before they look at `open`, the owner closes before
    it looks at `helpers` (all sequentially consistent), so after close and helpers == 0 nobody touches the slot. */
+typedef struct part {
+  _Alignas(64) _Atomic int64_t next; /* the first chunk nobody has taken */
+  int64_t end;
+} part;
+
 typedef struct slot {
   _Alignas(64) atomic_int taken, open, helpers;
   void (*body)(void *, int64_t, int64_t);
   void *context;
   int64_t count, grain;
-  _Alignas(64) _Atomic int64_t next; /* the first element nobody has taken */
+  int parts_used;
+  part parts[PARTS];
 } slot;
 
 static struct {
@@ -74,26 +83,31 @@ void nacre_set_threads(int n) {
   atomic_store(&pool.limit, n < 1 ? default_threads() : n < THREADS_MAX ? n : THREADS_MAX);
 }
 
-static void run_chunks(slot *s) {
+/* The thread's own part first, then the others in turn; thread 0 is the caller. */
+static void run_chunks(slot *s, int thread) {
   bool outer = inside;
   inside = true;
-  for (;;) {
-    int64_t begin = atomic_fetch_add(&s->next, s->grain);
-    if (begin >= s->count)
-      break;
-    s->body(s->context, begin, s->count - begin < s->grain ? s->count : begin + s->grain);
+  for (int i = 0; i < s->parts_used; ++i) {
+    part *p = &s->parts[(thread + i) % s->parts_used];
+    while (atomic_load_explicit(&p->next, memory_order_relaxed) < p->end) {
+      int64_t chunk = atomic_fetch_add(&p->next, 1);
+      if (chunk >= p->end)
+        break;
+      int64_t begin = chunk * s->grain;
+      s->body(s->context, begin, s->count - begin < s->grain ? s->count : begin + s->grain);
+    }
   }
   inside = outer;
 }
 
-static void help(void) {
+static void help(int thread) {
   for (int i = 0; i < SLOTS; ++i) {
     slot *s = &pool.slots[i];
     if (!atomic_load(&s->open))
       continue;
     atomic_fetch_add(&s->helpers, 1);
     if (atomic_load(&s->open))
-      run_chunks(s);
+      run_chunks(s, thread);
     atomic_fetch_sub(&s->helpers, 1);
   }
 }
@@ -114,7 +128,7 @@ static void *work(void *argument) {
     }
     seen = atomic_load(&pool.posted);
     if (number < atomic_load(&pool.limit))
-      help();
+      help(number);
   }
   return NULL;
 }
@@ -221,10 +235,14 @@ NACRE_API void nacre_parallel_for(void (*body)(void *context, int64_t begin, int
   s->context = context;
   s->count = count;
   s->grain = grain;
-  atomic_store(&s->next, 0);
+  int parts = s->parts_used = threads < PARTS ? threads : PARTS;
+  for (int i = 0; i < parts; ++i) {
+    atomic_store_explicit(&s->parts[i].next, chunks / parts * i + chunks % parts * i / parts, memory_order_relaxed);
+    s->parts[i].end = chunks / parts * (i + 1) + chunks % parts * (i + 1) / parts;
+  }
   atomic_store(&s->open, 1);
   wake_workers(chunks - 1);
-  run_chunks(s);
+  run_chunks(s, 0);
   atomic_store(&s->open, 0);
   for (int look = 0; atomic_load(&s->helpers) != 0; ++look) {
     relax();
