@@ -1,7 +1,7 @@
 # The rooms of test/ as one lit suite. A test is a .nacre, .mlir or .test file with RUN lines:
 #   %nacre %nacre-opt %front   the tools of this build       %FileCheck %not %split-file   LLVM's
 #   %golden                    test/golden.py, compares or refreshes expected text
-#   %python                    a Python with numpy           %library   stdlib/     %examples   examples/
+#   %python                    a Python with numpy           %library   stdlib/     %examples   examples/         %bench   bench/
 #   %runtime                   runtime/                      %builddir  the build   %cc  %c++   clang
 # Inputs of tests stand in folders named Inputs.
 import os
@@ -38,6 +38,7 @@ config.substitutions += [
     ("%cc", llvm("clang")),
     ("%library", os.path.join(config.nacre_source, "stdlib")),
     ("%examples", os.path.join(config.nacre_source, "examples")),
+    ("%bench", os.path.join(config.nacre_source, "bench")),
     ("%runtime", os.path.join(config.nacre_source, "runtime")),
     ("%builddir", config.nacre_build),
     ("%source", config.nacre_source),

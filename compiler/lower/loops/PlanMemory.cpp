@@ -5,6 +5,7 @@
 // order and every gap. Groups lie one after the other. All unit sizes are multiples of 64, so all offsets are, whatever
 // the scale.
 #include "Passes.h"
+#include "lower/loops/Offsets.h"
 #include "lower/loops/Workspace.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -22,47 +23,12 @@ namespace nacre {
 #include "lower/loops/Passes.h.inc"
 
 namespace {
-struct Buffer {
-  memref::AllocOp op;
-  int64_t bytes = 0;            // at scale 1, a multiple of the alignment
-  unsigned first = 0, last = 0; // positions of the first and the last op that touches it
-  int64_t offset = 0;           // in its group, at scale 1
-};
-
 struct Group {
   SmallVector<Value> scale; // sizes whose product scales the group; empty: static
-  std::vector<Buffer> buffers;
+  std::vector<memref::AllocOp> buffers;
+  std::vector<Tenant> tenants; // one for each, at scale 1; bytes are multiples of the alignment
   int64_t bytes = 0;
 };
-
-/// First fit of the best gap, largest buffers first: each is placed in the smallest gap that takes it between those
-/// already placed that are alive at the same time.
-void place(Group &group) {
-  std::vector<Buffer *> order;
-  for (Buffer &buffer : group.buffers)
-    order.push_back(&buffer);
-  llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
-  std::vector<Buffer *> placed;
-  for (Buffer *buffer : order) {
-    std::vector<Buffer *> rivals;
-    for (Buffer *other : placed)
-      if (other->first <= buffer->last && buffer->first <= other->last)
-        rivals.push_back(other);
-    llvm::stable_sort(rivals, [](Buffer *a, Buffer *b) { return a->offset < b->offset; });
-    int64_t end = 0, best = -1, bestGap = INT64_MAX;
-    for (Buffer *rival : rivals) {
-      int64_t gap = rival->offset - end;
-      if (gap >= buffer->bytes && gap < bestGap) {
-        best = end;
-        bestGap = gap;
-      }
-      end = std::max(end, rival->offset + rival->bytes);
-    }
-    buffer->offset = best >= 0 ? best : end;
-    group.bytes = std::max(group.bytes, buffer->offset + buffer->bytes);
-    placed.push_back(buffer);
-  }
-}
 
 Value scaled(OpBuilder &builder, Location loc, int64_t bytes, ValueRange scale) {
   Value product = arith::ConstantIndexOp::create(builder, loc, bytes);
@@ -102,7 +68,6 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
       FailureOr<Life> life = lives.of(op);
       if (failed(life))
         return failure();
-      Buffer buffer{op, int64_t(llvm::alignTo(unitBytes(type), workspaceAlignment)), life->first, life->last, 0};
       // In a loop, the largest that it becomes in any round.
       OpBuilder outside(block->findAncestorOpInBlock(*op));
       SmallVector<Value> scale;
@@ -122,11 +87,12 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
         if (candidate.scale == scale)
           group = &candidate;
       if (!group)
-        group = &groups.emplace_back(Group{scale, {}, 0});
-      group->buffers.push_back(buffer);
+        group = &groups.emplace_back(Group{scale, {}, {}, 0});
+      group->buffers.push_back(op);
+      group->tenants.push_back({int64_t(llvm::alignTo(unitBytes(type), workspaceAlignment)), life->first, life->last});
     }
     for (Group &group : groups)
-      place(group);
+      group.bytes = chooseOffsets(group.tenants);
     return groups;
   }
 
@@ -148,20 +114,20 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
       return failure();
     Value workspace = function.front().getArgument(last);
     for (size_t number = 0; number < groups->size(); ++number)
-      for (Buffer &buffer : (*groups)[number].buffers) {
+      for (auto [buffer, tenant] : llvm::zip((*groups)[number].buffers, (*groups)[number].tenants)) {
         // The sizes of all groups before this one may be computed further down: repeat that here.
-        OpBuilder builder(buffer.op);
+        OpBuilder builder(buffer);
         IRMapping known;
         for (BlockArgument argument : function.front().getArguments())
           known.map(argument, argument);
         SmallVector<Value> own((*groups)[number].scale);
-        if (buffer.op->getBlock() != &function.front())
+        if (buffer->getBlock() != &function.front())
           for (Value &size : own) {
             if (failed(repeatSize(builder, size, known)))
               return failure();
             size = known.lookup(size);
           }
-        Value offset = scaled(builder, buffer.op.getLoc(), buffer.offset, own);
+        Value offset = scaled(builder, buffer.getLoc(), tenant.offset, own);
         int64_t before = 0;
         for (size_t other = 0; other < number; ++other) {
           const Group &group = (*groups)[other];
@@ -169,18 +135,18 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
             before += group.bytes;
             continue;
           }
-          FailureOr<Value> bytes = bytesOf(group, builder, buffer.op.getLoc(), known);
+          FailureOr<Value> bytes = bytesOf(group, builder, buffer.getLoc(), known);
           if (failed(bytes))
             return failure();
-          offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset, *bytes);
+          offset = arith::AddIOp::create(builder, buffer.getLoc(), offset, *bytes);
         }
         if (before)
-          offset = arith::AddIOp::create(builder, buffer.op.getLoc(), offset,
-                                         arith::ConstantIndexOp::create(builder, buffer.op.getLoc(), before));
-        auto view = memref::ViewOp::create(builder, buffer.op.getLoc(), buffer.op.getType(), workspace, offset,
-                                           buffer.op.getDynamicSizes());
-        buffer.op.replaceAllUsesWith(view.getResult());
-        buffer.op.erase();
+          offset = arith::AddIOp::create(builder, buffer.getLoc(), offset,
+                                         arith::ConstantIndexOp::create(builder, buffer.getLoc(), before));
+        auto view = memref::ViewOp::create(builder, buffer.getLoc(), buffer.getType(), workspace, offset,
+                                           buffer.getDynamicSizes());
+        buffer.replaceAllUsesWith(view.getResult());
+        buffer.erase();
       }
     return success();
   }
@@ -235,14 +201,14 @@ struct PlanMemoryPass : impl::PlanMemoryBase<PlanMemoryPass> {
           builder.getNamedAttr("scale", builder.getStringAttr(nameOf(function, group.scale))),
           builder.getNamedAttr("bytes", builder.getI64IntegerAttr(group.bytes)),
       }));
-      for (Buffer &buffer : group.buffers)
+      for (auto [buffer, tenant] : llvm::zip(group.buffers, group.tenants))
         rows.push_back(builder.getDictionaryAttr({
-            builder.getNamedAttr("type", TypeAttr::get(buffer.op.getType())),
+            builder.getNamedAttr("type", TypeAttr::get(buffer.getType())),
             builder.getNamedAttr("group", builder.getI64IntegerAttr(number)),
-            builder.getNamedAttr("offset", builder.getI64IntegerAttr(buffer.offset)),
-            builder.getNamedAttr("bytes", builder.getI64IntegerAttr(buffer.bytes)),
-            builder.getNamedAttr("first", builder.getI64IntegerAttr(buffer.first)),
-            builder.getNamedAttr("last", builder.getI64IntegerAttr(buffer.last)),
+            builder.getNamedAttr("offset", builder.getI64IntegerAttr(tenant.offset)),
+            builder.getNamedAttr("bytes", builder.getI64IntegerAttr(tenant.bytes)),
+            builder.getNamedAttr("first", builder.getI64IntegerAttr(tenant.first)),
+            builder.getNamedAttr("last", builder.getI64IntegerAttr(tenant.last)),
         }));
       if (group.scale.empty()) {
         fixed += group.bytes;
