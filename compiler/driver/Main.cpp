@@ -105,7 +105,8 @@ private:
     addFront(sub);
     sub->add_option("--cpu", options.cpu,
                     std::string("the processor to compile for: native, x86-64-v2, x86-64-v3, x86-64-v4 "
-                                "or a name that LLVM knows (default: ") +
+                                "or a name that LLVM knows; for `build` several, A,B, of which the product takes the "
+                                "best that its machine can run (default: ") +
                         cpu + ")")
         ->type_name("NAME");
     sub->add_option("--real", options.real, "the type that `real` stands for: f32 or f64 (default: f32)")

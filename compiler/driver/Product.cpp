@@ -5,6 +5,7 @@
 #include "driver/Weights.h"
 #include "target/Descriptor.h"
 #include "target/Link.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <algorithm>
@@ -62,16 +63,7 @@ std::string words(const Processor &processor, const std::string &asked) {
 
 /// The descriptor's options, or the problem with the weights.
 std::string describe(const Program &program, bool executable, const ProductOptions &product, DescriptorOptions &out) {
-  Processor processor = processorNamed(product.cpu);
-  if (processor.name.empty()) {
-    std::string known;
-    for (const std::string &name : processorNames())
-      known += (known.empty() ? "" : ", ") + name;
-    return "no processor is called `" + product.cpu + "`; there are " + known;
-  }
   out.version = NACRE_VERSION;
-  out.cpu = words(processor, product.cpu);
-  out.cpuFeatures = cpuFeatureBits(processor);
   out.executable = executable;
   out.interface = !executable;
   if (std::string problem = executable ? unknownCodec(program) : ""; !problem.empty())
@@ -79,11 +71,35 @@ std::string describe(const Program &program, bool executable, const ProductOptio
   return findWeights(program, product.options, product.runsHere, out.weights);
 }
 
-CompileOptions compileOptions(const Program &program, const ProductOptions &product,
+/// The processors of `--cpu=A,B`, the most demanding first, or the problem.
+std::string processorsOf(const std::string &list, std::vector<std::pair<std::string, Processor>> &out) {
+  SmallVector<StringRef> names;
+  StringRef(list).split(names, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef name : names) {
+    Processor processor = processorNamed(name.str());
+    if (processor.name.empty()) {
+      std::string known;
+      for (const std::string &other : processorNames())
+        known += (known.empty() ? "" : ", ") + other;
+      return "no processor is called `" + name.str() + "`; there are " + known;
+    }
+    if (llvm::any_of(out, [&](auto &other) { return other.first == name; }))
+      return "--cpu names `" + name.str() + "` twice";
+    out.emplace_back(name.str(), processor);
+  }
+  if (out.empty())
+    return "--cpu names no processor";
+  llvm::stable_sort(out, [](auto &a, auto &b) {
+    return llvm::popcount(cpuFeatureBits(a.second)) > llvm::popcount(cpuFeatureBits(b.second));
+  });
+  return "";
+}
+
+CompileOptions compileOptions(const Program &program, const ProductOptions &product, const std::string &cpu,
                               const DescriptorOptions &descriptor) {
   CompileOptions compile;
   compile.reference = product.options.reference;
-  compile.cpu = product.cpu;
+  compile.cpu = cpu;
   compile.extend = [&program, &descriptor](Module &module, const std::vector<ModelFacts> &facts) {
     return addDescriptor(module, program, facts, descriptor);
   };
@@ -99,6 +115,9 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   if (std::string problem = checkLinkedFiles(product.options.linked); !problem.empty())
     return problem;
   bool executable = kind == "exe";
+  std::vector<std::pair<std::string, Processor>> processors;
+  if (std::string problem = processorsOf(product.cpu, processors); !problem.empty())
+    return problem;
   DescriptorOptions descriptor;
   if (std::string problem = describe(program, executable, product, descriptor); !problem.empty())
     return problem;
@@ -108,31 +127,51 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   }
   Stage stage = Stage::Object;
   bool isStage = stageNamed(kind, stage) && stage != Stage::Object;
-  CompileResult result = compile(program, stage, compileOptions(program, product, descriptor));
-  if (!result.ok)
-    return result.problem;
-  double linkStart = seconds();
-  if (isStage || kind == "object") {
-    std::string problem = writeFile(output, result.output);
-    printTimes(product.options, result.times, 0, 0);
-    return problem;
-  }
-  if (installation().runtime.empty())
+  if (processors.size() > 1 && (isStage || kind == "object"))
+    return "--emit=" + kind + " gives one file for one processor; --cpu names " + std::to_string(processors.size());
+  if (!isStage && kind != "object" && installation().runtime.empty())
     return "libnacre_rt.a is not beside this program (../lib): install Nacre again";
   ScratchFolder scratch;
   if (!scratch.problem().empty())
     return scratch.problem();
-  std::string object = scratch.path(program.module + ".o");
-  if (std::string problem = writeFile(object, result.output); !problem.empty())
-    return problem;
+  std::vector<std::string> objects, variants;
+  std::vector<StageTime> times;
+  for (auto &[name, processor] : processors) {
+    descriptor.cpu = words(processor, name);
+    descriptor.cpuFeatures = cpuFeatureBits(processor);
+    if (processors.size() > 1)
+      descriptor.variant = variants.emplace_back(program.module + "__variant_" + std::to_string(variants.size()));
+    CompileResult result = compile(program, stage, compileOptions(program, product, name, descriptor));
+    if (!result.ok)
+      return result.problem;
+    times.insert(times.end(), result.times.begin(), result.times.end());
+    if (isStage || kind == "object") {
+      std::string problem = writeFile(output, result.output);
+      printTimes(product.options, result.times, 0, 0);
+      return problem;
+    }
+    objects.push_back(scratch.path(program.module + (variants.empty() ? "" : "." + name) + ".o"));
+    if (std::string problem = writeFile(objects.back(), result.output); !problem.empty())
+      return problem;
+  }
+  double linkStart = seconds();
+  std::string object = objects.front();
+  if (!variants.empty()) {
+    std::string problem, bytes = dispatchObject(program, variants, descriptor, problem);
+    object = scratch.path(program.module + ".o");
+    if (problem = problem.empty() ? writeFile(object, bytes) : problem; !problem.empty())
+      return problem;
+  }
   LinkOptions link{installation().runtime, executable ? codecsOf(program) : std::vector<std::string>(),
                    !program.trains.empty(), product.options.strip};
   link.images = callsImages(program);
-  link.files = product.options.linked;
+  if (!variants.empty())
+    link.files = objects;
+  llvm::append_range(link.files, product.options.linked);
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);
-  printTimes(product.options, result.times, 0, seconds() - linkStart);
+  printTimes(product.options, times, 0, seconds() - linkStart);
   return problem.empty() ? "" : explainLinkProblem(program, problem);
 }
 

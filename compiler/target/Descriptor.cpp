@@ -13,7 +13,7 @@ using namespace llvm;
 namespace nacre {
 namespace {
 
-constexpr uint32_t abi = 2;                                 // NACRE_ABI
+constexpr uint32_t abi = 3;                                 // NACRE_ABI
 constexpr size_t maximalExtents = 1024, maximalModels = 64; // NACRE_MAX_EXTENTS, NACRE_MAX_MODELS
 
 std::string shapeText(const TensorType &type) {
@@ -53,17 +53,13 @@ Constant *DescriptorBuilder::weightTable(const Model &model) {
   return table(rows, "nacre.weights");
 }
 
-/// The bytes of a file by way of the assembler, so that hundreds of megabytes never become constants.
+/// The embedded weights, which the only object defines, or the one that holds the variants together.
 Constant *DescriptorBuilder::embedded(const Model &model, const WeightsSource &source) {
   if (source.embeddedFile.empty())
     return null();
-  std::string name = program.module + "_" + model.name + "__embedded", quoted;
-  for (char c : source.embeddedFile)
-    quoted += (c == '"' || c == '\\') ? std::string("\\") + c : std::string(1, c);
-  module.appendModuleInlineAsm("\t.section .rodata." + name + ",\"a\",@progbits\n\t.balign 64\n\t.globl " + name +
-                               "\n\t.hidden " + name + "\n" + name + ":\n\t.incbin \"" + quoted + "\"\n\t.size " +
-                               name + ", . - " + name + "\n\t.text\n");
-  InitializeNativeTargetAsmParser();
+  std::string name = program.module + "_" + model.name + "__embedded";
+  if (options.variant.empty())
+    embedFile(module, name, source.embeddedFile);
   auto *bytes = new GlobalVariable(module, ArrayType::get(Type::getInt8Ty(context), source.embeddedBytes),
                                    /*isConstant=*/true, GlobalValue::ExternalLinkage, nullptr, name);
   bytes->setVisibility(GlobalValue::HiddenVisibility);
@@ -254,20 +250,14 @@ std::string DescriptorBuilder::build() {
     std::string name = program.module + "_" + entry.name;
     entries.push_back(constant(entryRecord(entry, name), "nacre.entry." + entry.name));
   }
-  std::vector<Constant *> trains = trainTables();
-  GlobalVariable *table = nullptr;
-  if (options.executable || !trains.empty()) // a library's trainers find their models through it
-    table = moduleTable(models, entries, trains);
-  if (options.executable) {
-    table->setName("nacre_main_module");
-    table->setLinkage(GlobalValue::ExternalLinkage);
-    table->setUnnamedAddr(GlobalValue::UnnamedAddr::None);
-    table->setVisibility(GlobalValue::HiddenVisibility);
-    table->setDSOLocal(true);
-  }
-  if (options.interface && problem.empty())
-    addInterface(module, program, models, entries, trains, table);
-  return problem;
+  GlobalVariable *table = moduleTable(models, entries, trainTables());
+  if (!problem.empty())
+    return problem;
+  if (options.variant.empty())
+    addVariants(module, program, {table}, options);
+  else
+    keepOnly(module, *table, options.variant);
+  return "";
 }
 
 std::string addDescriptor(Module &module, const Program &program, const std::vector<ModelFacts> &facts,

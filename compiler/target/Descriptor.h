@@ -18,8 +18,9 @@ struct DescriptorOptions {
   std::string version;                // of the compiler
   std::string cpu;                    // what the code needs, in words
   uint64_t cpuFeatures = 0;           // the same as bits of CpuFeatures.def
-  bool executable = false;            // defines nacre_main_module
+  bool executable = false;            // defines nacre_main_variants
   bool interface = false;             // exports the typed C functions
+  std::string variant;                // not empty: one of several objects, whose module table has this name
   std::vector<WeightsSource> weights; // per model
 };
 
@@ -29,6 +30,11 @@ uint64_t cpuFeatureBits(const Processor &);
 /// Adds the tables, and the functions that the options ask for, to a module that has the functions which lower/ names.
 /// Returns an empty string, or why it could not: two things that would have one C name.
 std::string addDescriptor(llvm::Module &, const Program &, const std::vector<ModelFacts> &, const DescriptorOptions &);
+
+/// The object that holds together variants for several processors: their tables, named here with the most demanding
+/// first, what chooses among them, and the functions that the options ask for. Returns the bytes, or sets the problem.
+std::string dispatchObject(const Program &, const std::vector<std::string> &variants, const DescriptorOptions &,
+                           std::string &problem);
 
 /// Every C name that a program would export, or the problem when two things share one.
 std::string checkSymbols(const Program &);

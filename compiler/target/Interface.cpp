@@ -15,24 +15,24 @@ namespace {
 
 class InterfaceBuilder {
 public:
-  InterfaceBuilder(Module &module, const Program &program)
-      : module(module), context(module.getContext()), program(program), pointer(PointerType::getUnqual(context)),
-        i32(Type::getInt32Ty(context)), i64(Type::getInt64Ty(context)) {}
+  InterfaceBuilder(Module &module, const Program &program, GlobalVariable *variants)
+      : module(module), context(module.getContext()), program(program), variants(variants),
+        pointer(PointerType::getUnqual(context)), i32(Type::getInt32Ty(context)), i64(Type::getInt64Ty(context)) {}
 
-  void addModel(const Model &model, Constant *table) {
+  void addModel(const Model &model, size_t number) {
     std::string prefix = program.module + "_" + model.name;
     auto *loadType = FunctionType::get(pointer, {pointer}, false);
     IRBuilder<> load(begin(exported(prefix + "_load", loadType)));
     FunctionCallee open =
         module.getOrInsertFunction("nacre_model_open", FunctionType::get(pointer, {pointer, pointer}, false));
-    load.CreateRet(load.CreateCall(open, {table, function(load)->getArg(0)}));
+    load.CreateRet(load.CreateCall(open, {fitting(load, "_model", number), function(load)->getArg(0)}));
     auto *freeType = FunctionType::get(Type::getVoidTy(context), {pointer}, false);
     IRBuilder<> free(begin(exported(prefix + "_free", freeType)));
     free.CreateCall(module.getOrInsertFunction("nacre_model_close", freeType), {function(free)->getArg(0)});
     free.CreateRetVoid();
   }
 
-  void addEntry(const Entry &entry, Constant *table) {
+  void addEntry(const Entry &entry, size_t number) {
     std::string name = program.module + "_" + entry.name;
     std::vector<Type *> sizes(entry.dimensions.size(), i64);
     IRBuilder<> workspace(begin(exported(name + "_workspace", FunctionType::get(i64, sizes, false))));
@@ -40,17 +40,19 @@ public:
     llvm::Value *dims = gather(workspace, i64, sizes.size(), next);
     FunctionCallee size =
         module.getOrInsertFunction("nacre_entry_workspace", FunctionType::get(i64, {pointer, pointer}, false));
-    workspace.CreateRet(workspace.CreateCall(size, {table, dims}));
-    addCall(entry, name, table);
+    workspace.CreateRet(workspace.CreateCall(size, {fitting(workspace, "_entry", number), dims}));
+    addCall(entry, name, number);
   }
 
   /// digits_fit_create(options) is nacre_trainer_create(module, train, options); what follows passes its arguments on.
-  void addTrainer(const Train &train, Constant *table, Constant *moduleTable) {
+  void addTrainer(const Train &train, size_t number) {
     std::string prefix = program.module + "_" + train.name + "_";
     IRBuilder<> create(begin(exported(prefix + "create", FunctionType::get(pointer, {pointer}, false))));
     FunctionCallee make = module.getOrInsertFunction("nacre_trainer_create",
                                                      FunctionType::get(pointer, {pointer, pointer, pointer}, false));
-    create.CreateRet(create.CreateCall(make, {moduleTable, table, function(create)->getArg(0)}));
+    FunctionCallee whole = module.getOrInsertFunction("nacre_fitting", FunctionType::get(pointer, {pointer}, false));
+    llvm::Value *chosen = create.CreateCall(whole, {variants}), *block = fitting(create, "_train", number);
+    create.CreateRet(create.CreateCall(make, {chosen, block, function(create)->getArg(0)}));
     auto forward = [&](StringRef name, Type *result, ArrayRef<Type *> parameters) {
       auto *type = FunctionType::get(result, parameters, false);
       IRBuilder<> b(begin(exported(prefix + name.str(), type)));
@@ -67,7 +69,14 @@ public:
   }
 
 private:
-  void addCall(const Entry &entry, const std::string &name, Constant *table) {
+  /// nacre_fitting_entry and its like: a table of the variant that this machine runs.
+  llvm::Value *fitting(IRBuilder<> &b, StringRef what, size_t number) {
+    FunctionCallee find =
+        module.getOrInsertFunction(("nacre_fitting" + what).str(), FunctionType::get(pointer, {pointer, i32}, false));
+    return b.CreateCall(find, {variants, b.getInt32(number)});
+  }
+
+  void addCall(const Entry &entry, const std::string &name, size_t number) {
     std::vector<Type *> parameters(entry.models.size(), pointer);
     parameters.insert(parameters.end(), entry.dimensions.size(), i64);
     for (const Field &field : entry.arguments)
@@ -92,7 +101,8 @@ private:
     llvm::Value *results = gather(b, pointer, entry.results.size(), next);
     auto *invokeType = FunctionType::get(i32, {pointer, pointer, pointer, pointer, pointer, pointer}, false);
     FunctionCallee invoke = module.getOrInsertFunction("nacre_entry_invoke", invokeType);
-    b.CreateRet(b.CreateCall(invoke, {table, models, dims, arguments, results, outer->getArg(next)}));
+    b.CreateRet(
+        b.CreateCall(invoke, {fitting(b, "_entry", number), models, dims, arguments, results, outer->getArg(next)}));
   }
 
   Function *exported(const std::string &name, FunctionType *type) {
@@ -138,22 +148,22 @@ private:
   Module &module;
   LLVMContext &context;
   const Program &program;
+  GlobalVariable *variants;
   PointerType *pointer;
   IntegerType *i32, *i64;
 };
 
 } // namespace
 
-void addInterface(Module &module, const Program &program, ArrayRef<Constant *> models, ArrayRef<Constant *> entries,
-                  ArrayRef<Constant *> trains, GlobalVariable *table) {
-  InterfaceBuilder builder(module, program);
+void addInterface(Module &module, const Program &program, GlobalVariable *variants) {
+  InterfaceBuilder builder(module, program, variants);
   for (size_t i = 0; i < program.models.size(); ++i)
     if (!program.models[i].ofTrain)
-      builder.addModel(program.models[i], models[i]);
+      builder.addModel(program.models[i], i);
   for (size_t i = 0; i < program.trains.size(); ++i)
-    builder.addTrainer(program.trains[i], trains[i], table);
+    builder.addTrainer(program.trains[i], i);
   for (size_t i = 0; i < program.entries.size(); ++i)
-    builder.addEntry(program.entries[i], entries[i]);
+    builder.addEntry(program.entries[i], i);
 }
 
 } // namespace nacre

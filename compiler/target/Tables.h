@@ -104,6 +104,16 @@ private:
   std::vector<Constant *> functions, data; // per position in the program
 };
 
+/// The bytes of a file as hidden symbol `name`, by way of the assembler, so that hundreds of megabytes never become
+/// constants.
+void embedFile(llvm::Module &, const std::string &name, const std::string &path);
+
+/// What chooses among the tables of a module, and the typed functions over it, as the options say.
+void addVariants(llvm::Module &, const Program &, llvm::ArrayRef<llvm::Constant *> tables, const DescriptorOptions &);
+/// Makes `table` known to other objects under this name, and nothing else: objects of several variants lie side by
+/// side.
+void keepOnly(llvm::Module &, llvm::GlobalVariable &table, const std::string &name);
+
 /// "digits.nacre:4:10", or "?" for what no text stands for.
 std::string placeOf(Span);
 

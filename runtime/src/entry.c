@@ -42,7 +42,7 @@ static int32_t extent_count(const nacre_entry_info *entry) {
 
 static int check_entry(const nacre_entry_info *entry) {
   if (!entry)
-    return nacre_fail(NACRE_ERROR_ARGUMENT, "no entry given");
+    return NACRE_ERROR_PROCESSOR; /* nacre_fitting_entry has said why */
   if (entry->abi != NACRE_ABI)
     return nacre_check_object(entry->name, entry->abi, "", 0);
   if (extent_count(entry) > NACRE_MAX_EXTENTS || entry->model_count > NACRE_MAX_MODELS ||

@@ -1,4 +1,4 @@
-/* `main` of every built executable: picks an entry of nacre_main_module, feeds it from files and writes what it gives.
+/* `main` of every built executable: picks an entry of the module, feeds it from files and writes what it gives.
  */
 #include "program.h"
 #include <stdlib.h>
@@ -60,8 +60,15 @@ static int run_entry(const nacre_module_info *module, const nacre_flags *flags) 
 }
 
 int main(int argc, char **argv) {
-  const nacre_module_info *module = &nacre_main_module;
+  const nacre_module_info *module = nacre_fitting(&nacre_main_variants);
+  bool fits = module != NULL; /* help is for every machine */
+  if (!fits)
+    module = nacre_main_variants.modules[nacre_main_variants.count - 1];
   nacre_flags flags;
+  if (!fits && argc > 1 && argv[1][0] != '-') {
+    fprintf(stderr, "error: %s\n", nacre_last_error());
+    return FAILED;
+  }
   if (argc > 1 && module->train_count > 0 && nacre_train_command &&
       (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "eval") == 0))
     return nacre_train_command(argc, argv, module);
@@ -76,7 +83,7 @@ int main(int argc, char **argv) {
   } else if (flags.help || (!flags.entry && !flags.test)) {
     nacre_print_help(module, &flags);
   } else {
-    int status = nacre_check_object(module->name, module->abi, module->cpu, module->cpu_features);
+    int status = fits ? NACRE_OK : NACRE_ERROR_PROCESSOR;
     if (status == NACRE_OK) {
       nacre_set_threads(flags.threads);
       if (flags.test)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NACRE_ABI 2
+#define NACRE_ABI 3
 
 typedef struct nacre_weight_info {
   const char *path; /* encoder.layer.0.fc1.weight */
@@ -153,8 +153,22 @@ typedef struct nacre_module_info {
   const nacre_train_info *const *trains;
 } nacre_module_info;
 
-/* The executable's own module; defined by the generated object of an executable. */
-extern const nacre_module_info nacre_main_module;
+/* The same module for several processors, the most demanding first; at least one. */
+typedef struct nacre_variants {
+  int32_t count;
+  const nacre_module_info *const *modules;
+  const nacre_module_info *chosen; /* null until nacre_fitting has chosen */
+} nacre_variants;
+
+/* The executable's own; defined by the generated object of an executable. */
+extern nacre_variants nacre_main_variants;
+
+/* The variant that NACRE_CPU names, else the first that this machine can run; null with an error if there is none. The
+   others are members of that variant. */
+const nacre_module_info *nacre_fitting(nacre_variants *variants);
+const nacre_entry_info *nacre_fitting_entry(nacre_variants *variants, int32_t number);
+const nacre_model_info *nacre_fitting_model(nacre_variants *variants, int32_t number);
+const nacre_train_info *nacre_fitting_train(nacre_variants *variants, int32_t number);
 
 /* Called by generated code: runs body(context, begin, end) over 0..count in chunks, on the pool of the process, and
    returns when all of it is done. Chunks are fixed by `count` and `grain` alone, never by the number of threads. */

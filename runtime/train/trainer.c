@@ -220,6 +220,8 @@ nacre_trainer *nacre_trainer_open(const nacre_module_info *module, const nacre_t
 nacre_trainer *nacre_trainer_create(const nacre_module_info *module, const nacre_train_info *train,
                                     const nacre_trainer_options *options) {
   nacre_trainer_setup setup = {.options = options, .fold = -1};
+  if (!module || !train) /* nacre_fitting has said why */
+    return NULL;
   return nacre_trainer_open(module, train, &setup);
 }
 

@@ -43,7 +43,10 @@ static void test_predict(void) {
   EXPECT_ERROR(nacre_entry_invoke(&fake_predict, models, &n, arguments, results, NULL) == NACRE_ERROR_ARGUMENT,
                "needs 832 bytes");
   EXPECT_ERROR(nacre_entry_workspace(&fake_predict, &many) == 0, "n = 65");
-  EXPECT_ERROR(nacre_entry_workspace(NULL, &many) == 0, "no entry");
+  nacre_fail(NACRE_ERROR_PROCESSOR, "no variant fits"); /* as nacre_fitting_entry does, before it gives null */
+  EXPECT_ERROR(nacre_entry_workspace(NULL, &many) == 0, "no variant fits");
+  EXPECT_ERROR(nacre_entry_invoke(NULL, models, &n, arguments, results, workspace) == NACRE_ERROR_PROCESSOR,
+               "no variant fits");
   EXPECT(score[0] == -7);
   nacre_fail(NACRE_ERROR_FILE, "mine");
   pthread_t thread;

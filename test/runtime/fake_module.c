@@ -240,5 +240,7 @@ static const nacre_test_info fake_test = {"arithmetic",
 static const nacre_model_info *const models[] = {&fake_net};
 static const nacre_entry_info *const entries[] = {&fake_predict, &fake_lookup, &fake_picture};
 static const nacre_test_info *const tests[] = {&fake_test};
-const nacre_module_info nacre_main_module = {
+static const nacre_module_info module = {
     NACRE_ABI, "fake", "0.1.0", "x86-64", 1, 3, 1, models, entries, tests, "A module written by hand.", 0, 0, NULL};
+static const nacre_module_info *const variants[] = {&module};
+nacre_variants nacre_main_variants = {1, variants, NULL};

@@ -310,12 +310,14 @@ static const nacre_train_info walk = {.name = "walk",
                                       .place = "fake.nacre:9:1"};
 const nacre_train_info *const fake_trains[] = {&fit, &stopping, &folded, &exploding, &later, &groups, &walk};
 static const nacre_model_info *const models[] = {&net, &velocity, &tally};
-const nacre_module_info nacre_main_module = {.abi = NACRE_ABI,
-                                             .name = "fake",
-                                             .version = "0.1.0",
-                                             .cpu = "x86-64",
-                                             .model_count = 3,
-                                             .models = models,
-                                             .documentation = "",
-                                             .train_count = COUNT(fake_trains),
-                                             .trains = fake_trains};
+static const nacre_module_info module = {.abi = NACRE_ABI,
+                                         .name = "fake",
+                                         .version = "0.1.0",
+                                         .cpu = "x86-64",
+                                         .model_count = 3,
+                                         .models = models,
+                                         .documentation = "",
+                                         .train_count = COUNT(fake_trains),
+                                         .trains = fake_trains};
+static const nacre_module_info *const variants[] = {&module};
+nacre_variants nacre_main_variants = {1, variants, NULL};

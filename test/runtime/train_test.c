@@ -33,7 +33,7 @@ static void write_rows(const char *name, int first, int count, int bad) {
 
 static nacre_trainer *make(int block, const char *resume) {
   nacre_trainer_options options = {.data = folder, .resume = resume};
-  return nacre_trainer_create(&nacre_main_module, fake_trains[block], &options);
+  return nacre_trainer_create(nacre_fitting(&nacre_main_variants), fake_trains[block], &options);
 }
 
 static void learns(void) {
@@ -49,7 +49,7 @@ static void learns(void) {
   double loss;
   EXPECT(nacre_trainer_evaluate(t, &loss) == 0 && loss == nacre_trainer_value(t, "validate.loss"));
   EXPECT(nacre_trainer_save(t, path_of("net.safetensors")) == 0);
-  const nacre_model_info *info = nacre_main_module.models[0];
+  const nacre_model_info *info = nacre_fitting_model(&nacre_main_variants, 0);
   struct nacre_model *net = nacre_model_open(info, path_of("net.safetensors"));
   EXPECT(net && memcmp(net->tensors[0], t->models[0]->tensors[0], 8) == 0);
   EXPECT(net && *(const int64_t *)net->tensors[2] == 6 * (ROWS / 4));
@@ -116,7 +116,7 @@ static void refuses(void) {
   nacre_trainer *t = make(FIT, NULL);
   EXPECT(nacre_trainer_checkpoint(t, path_of("fit.train")) == 0);
   nacre_trainer_options options = {.data = folder, .resume = path_of("fit.train"), .seed = 9, .seeded = 1};
-  EXPECT(!nacre_trainer_create(&nacre_main_module, fake_trains[FIT], &options));
+  EXPECT(!nacre_trainer_create(nacre_fitting(&nacre_main_variants), fake_trains[FIT], &options));
   EXPECT(strstr(nacre_last_error(), "another seed (7 there, 9 here)") != NULL);
   EXPECT(nacre_trainer_save(t, "/dev/full/x") != 0);
   EXPECT(nacre_trainer_save(t, NULL) == NACRE_ERROR_ARGUMENT);

@@ -182,8 +182,8 @@ static bool rowsCollide(const Kernel &kernel, unsigned lane, int row) {
 int64_t vectorsSideBySide(const Kernel &kernel, unsigned lane, int row, int64_t lanes, unsigned vectorBits) {
   int64_t columns = kernel.extents[lane];
   int64_t all = ShapedType::isDynamic(columns) ? 64 : llvm::divideCeil(columns, lanes);
-  if (all >= 4 && vectorBits == 512 && rowsCollide(kernel, lane, row))
-    return 4;
+  if (all >= 3 && vectorBits == 512 && rowsCollide(kernel, lane, row))
+    return 3;
   return std::min<int64_t>(all, 2);
 }
 
@@ -239,7 +239,7 @@ static void shapeTile(const Kernel &kernel, Tile &tile, unsigned vectorBits) {
       tile.vectors = std::min(panel / tile.lanes, vectorsInAll);
     tile.rows = rowsFor(tile.vectors, vectorBits);
     if (tile.vectors > 1 && kernel.hasReduction() && rowsCollide(kernel, tile.lane, tile.row))
-      tile.rows = std::min<int64_t>(tile.rows, 6);
+      tile.rows = std::min<int64_t>(tile.rows, tile.vectors == 3 ? 8 : 6);
     if (rowsKnown)
       tile.rows = std::min(tile.rows, rowExtent);
   }
