@@ -173,7 +173,7 @@ static int64_t rowsFor(int64_t vectors, unsigned vectorBits) {
 }
 int64_t fullRows(unsigned vectorBits) { return rowsFor(2, vectorBits); }
 
-/// 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; six do not.
+/// 14 rows that lie 2 KB or a multiple apart fall into the same few sets of the L1 cache; eight fit.
 static bool rowsCollide(const Kernel &kernel, unsigned lane, int row) {
   int64_t stride = row < 0 ? 0 : rowStrideBytes(kernel, lane, row);
   return stride > 0 && stride % 2048 == 0;

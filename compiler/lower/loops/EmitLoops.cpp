@@ -1,6 +1,7 @@
 // Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
 #include "Access.h"
 #include "Loops.h"
+#include "PanelCopy.h"
 #include "Passes.h"
 #include "Tile.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -44,6 +45,8 @@ namespace {
 struct Planned {
   Kernel kernel;
   std::optional<Tile> tile;
+  std::optional<PanelCopy> copy = {}; // of an operand, packed on the way
+  bool dropped = false;               // became part of another kernel
 };
 
 struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
@@ -186,8 +189,11 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       if (alone)
         candidates.push_back(result.size() - 1);
     }
+    takeCopies(result);
     // Only now, for fusion looks at whole buffers.
     for (size_t number : candidates) {
+      if (result[number].copy || result[number].dropped)
+        continue;
       linalg::LinalgOp op = result[number].kernel.root().op;
       linalg::LinalgOp flat = flatten(result[number].tile ? op : dropUnitLoops(op));
       if (flat != op) {
@@ -201,7 +207,26 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     return result;
   }
 
+  /// Copies into panels that one product alone reads become part of it.
+  static void takeCopies(std::vector<Planned> &kernels) {
+    for (Planned &planned : kernels) {
+      if (!planned.tile || !(planned.copy = panelCopyOf(planned.kernel, *planned.tile)))
+        continue;
+      for (Planned &other : kernels)
+        if (other.kernel.root().op == planned.copy->copy) {
+          bool alone = other.kernel.steps.size() == 1;
+          if (alone)
+            other.dropped = true;
+          else
+            planned.copy.reset();
+          break;
+        }
+    }
+  }
+
   LogicalResult emit(Planned &planned) {
+    if (planned.dropped)
+      return success();
     Kernel &kernel = planned.kernel;
     linalg::LinalgOp last = kernel.steps.back().op;
     if (!planned.tile) {
@@ -216,10 +241,17 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     if (planned.tile->across)
       emitReduceAcross(emitter, kernel, *planned.tile, options);
     else
-      emitTileKernel(emitter, kernel, *planned.tile, options);
+      emitTileKernel(emitter, kernel, *planned.tile, options, planned.copy ? &*planned.copy : nullptr);
     for (Operation *op : kernel.absorbed)
       op->erase();
+    Value panels = planned.copy ? planned.copy->copy.getDpsInits()[0] : Value();
     last->erase();
+    if (panels) {
+      planned.copy->copy->erase();
+      for (Operation *user : llvm::make_early_inc_range(panels.getUsers()))
+        user->erase(); // its end
+      panels.getDefiningOp()->erase();
+    }
     return success();
   }
 };

@@ -47,6 +47,10 @@ def OutlineParallel : Pass<"nacre-outline-parallel", "::mlir::ModuleOp"> {
   let summary = "parallel nests become functions of a range, called through the thread pool";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::scf::SCFDialect"];
 }
+def HoistScratch : Pass<"nacre-hoist-scratch", "::mlir::func::FuncOp"> {
+  let summary = "the scratch of all kernels of a function lies at one place of its stack";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect"];
+}
 def PlanMemory : Pass<"nacre-plan-memory", "::mlir::ModuleOp"> {
   let summary = "allocations become views of one workspace; buffers that are never alive together share their bytes";
   let description = [{

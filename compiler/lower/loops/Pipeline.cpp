@@ -39,6 +39,8 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
   manager.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
   if (options.optimise && options.threads)
     manager.addPass(createOutlineParallel());
+  if (options.optimise)
+    manager.addNestedPass<func::FuncOp>(createHoistScratch());
 }
 
 void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {

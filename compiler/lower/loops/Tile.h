@@ -23,6 +23,9 @@ struct Tile {
   double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
 
+/// Marks memory on the stack that one kernel uses: HoistScratch gives all kernels of a function the same.
+inline constexpr llvm::StringLiteral scratchAttribute = "nacre.scratch";
+
 /// The plan, or nothing where only scalar code is right.
 std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits);
 
@@ -48,7 +51,10 @@ struct EmitOptions {
   unsigned vectorBits = 512;
   bool threads = true;
 };
-void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+struct PanelCopy;
+/// `copy`: the packing of an operand that the kernel does itself, or null.
+void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options,
+                    const PanelCopy *copy = nullptr);
 void emitReduceAcross(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 
 /// An operand in panels [.., n floordiv w, reductions, n mod w] that is too large to stay in a cache between calls.

@@ -1,6 +1,7 @@
 // Emits a kernel as register tiles: rows x vectors accumulators carried through the reduction loops, the epilogues on
 // the registers, one store. An elementwise op is the tile of one row, one vector and no reduction.
 #include "Access.h"
+#include "PanelCopy.h"
 #include "Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -64,8 +65,13 @@ struct Columns {
 
 class TileEmitter {
 public:
-  TileEmitter(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options)
-      : emitter(emitter), b(emitter.builder), loc(emitter.loc), kernel(kernel), tile(tile), options(options) {}
+  TileEmitter(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options,
+              const PanelCopy *copy)
+      : emitter(emitter), b(emitter.builder), loc(emitter.loc), kernel(kernel), tile(tile), options(options),
+        copy(copy) {
+    if (copy)
+      panel.emplace(emitter, kernel, tile, *copy);
+  }
 
   void emit() {
     extents = extentsOf(emitter, kernel);
@@ -193,7 +199,26 @@ private:
                                           arith::IntegerOverflowFlags::nsw | arith::IntegerOverflowFlags::nuw);
       base.base = base.base ? Value(arith::AddIOp::create(b, loc, base.base, moved)) : moved;
     }
+    if (copy)
+      return emitBlocks(columns, base);
     emitRows(columns, base);
+  }
+
+  /// The reduction in blocks: each is packed, then all rows take it in. Between blocks the sums lie in the result.
+  void emitBlocks(const Columns &columns, Index base) {
+    int64_t steps = kernel.extents[copy->step], count = llvm::divideCeil(steps, copy->depth);
+    auto run = [&](Index start, int64_t length, bool first, bool last) {
+      block = {start, length, first, last};
+      panel->fill(at, base, start, length, columns.masks, columns.vectors);
+      emitRows(columns, base);
+    };
+    run({}, std::min(copy->depth, steps), true, count == 1);
+    forLoop(emitter, Count::of(1), Count::of(count - 1), 1, [&](Value number) {
+      Value start = arith::MulIOp::create(b, loc, number, emitter.constant(copy->depth));
+      run({start, 0, 1}, copy->depth, false, false);
+    });
+    if (count > 1)
+      run({nullptr, (count - 1) * copy->depth, 1}, steps - (count - 1) * copy->depth, false, true);
   }
 
   void emitRows(const Columns &columns, Index base) {
@@ -282,6 +307,8 @@ private:
           OpOperand *output = root.getDpsInitOperand(o);
           Value start = kernel.initial[o];
           Point point = pointAt(row, r, base, v, masks);
+          if (!block.first)
+            start = {};
           if (!start && (kernel.hasReduction() || root.payloadUsesValueFromOperand(output)))
             start = emitter.load(output->get(), kernel.root().maps[output->getOperandNumber()], point);
           if (!start)
@@ -293,8 +320,12 @@ private:
         height * vectors);
     for (int64_t r = 0; r < height; ++r)
       for (int64_t v = 0; v < vectors; ++v)
-        finish(emitter, kernel, ArrayRef(accumulators).slice((r * vectors + v) * outputs, outputs),
-               pointAt(row, r, base, v, masks));
+        if (block.last)
+          finish(emitter, kernel, ArrayRef(accumulators).slice((r * vectors + v) * outputs, outputs),
+                 pointAt(row, r, base, v, masks));
+        else
+          emitter.store(accumulators[r * vectors + v], root.getDpsInits()[0], kernel.root().maps.back(),
+                        pointAt(row, r, base, v, masks));
   }
 
   using Leaf = function_ref<SmallVector<Value>(ValueRange)>;
@@ -308,10 +339,13 @@ private:
     for (unsigned d : ArrayRef(reductions).drop_front(level))
       inside = std::min<int64_t>(ShapedType::isDynamic(kernel.extents[d]) ? 1000 : inside * kernel.extents[d], 1000);
     auto each = [&](Index index, ValueRange values) {
-      at[dim] = index;
+      at[dim] = copy ? globalStep(emitter, block.start, index) : index;
+      block.step = index;
+      block.number = index.offset;
       return reduce(level + 1, values, leaf, size);
     };
-    int64_t extent = kernel.extents[dim];
+    Count count = copy ? Count::of(block.length) : extents[dim];
+    int64_t extent = count.known;
     if (inside <= 32 && inside * size <= 128) {
       SmallVector<Value> values(carried);
       for (int64_t i = 0; i < extent; ++i)
@@ -320,12 +354,12 @@ private:
     }
     int64_t unroll = 1; // enough independent work in an iteration to hide the loop itself
     if (level + 1 == reductions.size() && !ShapedType::isDynamic(extent))
-      for (int64_t factor : {4, 2})
-        if (size * factor <= 32 && extent % factor == 0) {
+      for (int64_t factor : {4, 2}) // fetching ahead wants one line in four steps
+        if ((size * factor <= 32 || copy || stream) && extent % factor == 0) {
           unroll = factor;
           break;
         }
-    return forLoop(emitter, Count::of(0), extents[dim], unroll, carried, [&](Value iv, ValueRange values) {
+    return forLoop(emitter, Count::of(0), count, unroll, carried, [&](Value iv, ValueRange values) {
       SmallVector<Value> next(values);
       for (int64_t u = 0; u < unroll; ++u)
         next = each(Index{iv, u, 1}, next);
@@ -372,7 +406,11 @@ private:
     unsigned inputs = op.getNumDpsInputs(), outputs = op.getNumDpsInits();
     std::map<std::tuple<unsigned, int64_t, int64_t>, Value> loaded;
     SmallVector<Value> next;
-    if (stream && masks.empty())
+    if (block.number % 4 != 0 || !masks.empty())
+      ;
+    else if (copy)
+      panel->prefetch(at, base, block.start, block.length, block.last, row, height, block.step);
+    else if (stream)
       prefetchShare(emitter, kernel, *stream, tile, pointAt(row, 0, base, 0, masks), height);
     if (2 * height >= tile.lanes) // few rows are not worth whole squares
       for (unsigned number : tile.turned)
@@ -395,6 +433,8 @@ private:
           AffineMap map = root.maps[operand->getOperandNumber()];
           bool byRow = tile.row >= 0 && dependsOn(map, tile.row), byVector = dependsOn(map, tile.lane);
           Value &value = loaded[{i, byRow ? r : 0, byVector ? v : 0}];
+          if (!value && copy && operand->getOperandNumber() == copy->operand)
+            value = panel->load(block.step, v);
           if (!value && op.payloadUsesValueFromOperand(operand))
             value = emitter.load(operand->get(), map, point);
           if (!value)
@@ -421,12 +461,22 @@ private:
   SmallVector<Index> at; // the present position in every dim but the tile's own
   SmallVector<unsigned> outer, reductions;
   std::optional<PanelStream> stream; // what is fetched ahead
+  const PanelCopy *copy;             // or null: what is packed on the way
+  std::optional<PanelEmitter> panel;
+  struct {
+    Index start;        // of the block, in the reduction
+    int64_t length = 0; // in steps; with a copy only
+    bool first = true, last = true;
+    Index step;         // inside the block
+    int64_t number = 0; // of the step in its unrolled loop
+  } block;
   Value rowBlockIndex;
 };
 } // namespace
 
-void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options) {
-  TileEmitter(emitter, kernel, tile, options).emit();
+void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options,
+                    const PanelCopy *copy) {
+  TileEmitter(emitter, kernel, tile, options, copy).emit();
 }
 
 } // namespace nacre::loops

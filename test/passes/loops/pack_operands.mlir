@@ -24,9 +24,9 @@ func.func @weight(%x: tensor<?x96xf32>, %w: tensor<40x96xf32> {nacre.weight = ar
   return %r : tensor<?x40xf32>
 }
 
-// Rows of A lie 2 KB apart: panels of 64, for tiles of six rows.
+// Rows of A lie 2 KB apart: panels of 48, for tiles of eight rows.
 // CHECK-LABEL: func.func @conflicting_rows
-// CHECK:         tensor.empty() : tensor<8x512x64xf32>
+// CHECK:         tensor.empty() : tensor<11x512x48xf32>
 func.func @conflicting_rows(%x: tensor<512x512xf32>, %w: tensor<512x512xf32>, %y: tensor<512x512xf32>) -> tensor<512x512xf32> {
   %r = linalg.generic {indexing_maps = [#mk, #kn, #mn], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%x, %w : tensor<512x512xf32>, tensor<512x512xf32>) outs(%y : tensor<512x512xf32>) {

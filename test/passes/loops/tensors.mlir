@@ -95,3 +95,47 @@ func.func @some_rows(%x: tensor<?x1024xf32>, %w: tensor<301x1024xf32>) -> tensor
   } -> tensor<?x301xf32>
   return %r : tensor<?x301xf32>
 }
+
+// A right operand that is packed while it is multiplied: rows a power of two apart are packed in four blocks of steps,
+// between which the sums lie in the result; the last columns and the last block are ragged; bias and maximum come last.
+// sizes: 24 25 70
+func.func @packed_on_the_way(%a: tensor<?x905xf32>, %b: tensor<905x1024xf32>, %bias: tensor<1024xf32>) -> tensor<?x1024xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %m = tensor.dim %a, %c0 : tensor<?x905xf32>
+  %e = tensor.empty(%m) : tensor<?x1024xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x1024xf32>) -> tensor<?x1024xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>],
+                       iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<?x905xf32>, tensor<905x1024xf32>) outs(%f : tensor<?x1024xf32>) {
+  ^bb0(%p: f32, %q: f32, %s: f32):
+    %t = arith.mulf %p, %q : f32
+    %r = arith.addf %s, %t : f32
+    linalg.yield %r : f32
+  } -> tensor<?x1024xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%y, %bias : tensor<?x1024xf32>, tensor<1024xf32>) outs(%e : tensor<?x1024xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %t = arith.addf %p, %q : f32
+    %r = arith.maximumf %t, %zero : f32
+    linalg.yield %r : f32
+  } -> tensor<?x1024xf32>
+  return %z : tensor<?x1024xf32>
+}
+
+// The same, one product for each of three batches, with columns that are no multiple of a vector.
+func.func @packed_batches(%a: tensor<3x60x100xf32>, %b: tensor<3x100x147xf32>) -> tensor<3x60x147xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<3x60x147xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<3x60x147xf32>) -> tensor<3x60x147xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, m, n, k) -> (i, m, k)>, affine_map<(i, m, n, k) -> (i, k, n)>, affine_map<(i, m, n, k) -> (i, m, n)>],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<3x60x100xf32>, tensor<3x100x147xf32>) outs(%f : tensor<3x60x147xf32>) {
+  ^bb0(%p: f32, %q: f32, %s: f32):
+    %t = arith.mulf %p, %q : f32
+    %r = arith.addf %s, %t : f32
+    linalg.yield %r : f32
+  } -> tensor<3x60x147xf32>
+  return %y : tensor<3x60x147xf32>
+}
