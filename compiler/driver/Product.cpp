@@ -84,6 +84,8 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
   CompileOptions compile;
   compile.reference = product.options.reference;
   compile.cpu = product.cpu;
+  compile.profile = product.options.profile;
+  compile.report = product.options.report;
   compile.extend = [&program, &descriptor](Module &module, const std::vector<ModelFacts> &facts) {
     return addDescriptor(module, program, facts, descriptor);
   };
@@ -109,14 +111,13 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   Stage stage = Stage::Object;
   bool isStage = stageNamed(kind, stage) && stage != Stage::Object;
   CompileResult result = compile(program, stage, compileOptions(program, product, descriptor));
+  if (product.log)
+    product.log->add(result);
   if (!result.ok)
     return result.problem;
   double linkStart = seconds();
-  if (isStage || kind == "object") {
-    std::string problem = writeFile(output, result.output);
-    printTimes(product.options, result.times, 0, 0);
-    return problem;
-  }
+  if (isStage || kind == "object")
+    return writeFile(output, result.output);
   if (installation().runtime.empty())
     return "libnacre_rt.a is not beside this program (../lib): install Nacre again";
   ScratchFolder scratch;
@@ -132,27 +133,13 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);
-  printTimes(product.options, result.times, 0, seconds() - linkStart);
+  if (product.log)
+    product.log->linkSeconds += seconds() - linkStart;
   return problem.empty() ? "" : explainLinkProblem(program, problem);
 }
 
 std::string buildProgram(const Program &program, const std::string &output, const ProductOptions &product) {
   return buildProduct(program, "exe", output, product);
-}
-
-void printTimes(const Options &options, const std::vector<StageTime> &times, double frontSeconds, double linkSeconds) {
-  if (!options.time)
-    return;
-  double total = frontSeconds + linkSeconds;
-  if (frontSeconds > 0)
-    fprintf(stderr, "%-8s %8.1f ms\n", "front", 1e3 * frontSeconds);
-  for (const StageTime &time : times) {
-    fprintf(stderr, "%-8s %8.1f ms\n", std::string(info(time.stage).name).c_str(), 1e3 * time.seconds);
-    total += time.seconds;
-  }
-  if (linkSeconds > 0)
-    fprintf(stderr, "%-8s %8.1f ms\n", "link", 1e3 * linkSeconds);
-  fprintf(stderr, "%-8s %8.1f ms\n", "sum", 1e3 * total);
 }
 
 } // namespace nacre
