@@ -425,11 +425,21 @@ KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsig
   if (!reportOf(function.getContext()))
     return facts;
   facts.said.space = spaceOf(kernel);
-  facts.said.operations = facts.operations.text();
-  facts.said.traffic = facts.traffic.text();
   if (tile)
     facts.said.tile = tileOf(kernel, *tile);
   addFallbacks(kernel, tile, facts);
+  return facts;
+}
+
+KernelFacts factsOf(Operation *op, StringRef kind, unsigned number) {
+  KernelFacts facts;
+  facts.said.function = op->getParentOfType<func::FuncOp>().getName().str();
+  facts.said.kind = kind.str();
+  facts.identity = (Twine(facts.said.function) + "." + kind + Twine(number)).str();
+  SourceLine line = sourceLineOf(op->getLoc());
+  if (line.line)
+    facts.said.lines.push_back(line);
+  facts.said.name = nameOf(facts.said.kind, line);
   return facts;
 }
 
@@ -482,6 +492,8 @@ KernelFrame::~KernelFrame() {
       return WalkResult::skip();
     });
   if (Report *report = reportOf(begin->getContext())) {
+    facts.said.operations = facts.operations.text();
+    facts.said.traffic = facts.traffic.text();
     facts.said.sharing = grain == 0   ? "one thread"
                          : grain == 1 ? "threads"
                                       : "threads, " + std::to_string(grain) + " iterations at a time or more";

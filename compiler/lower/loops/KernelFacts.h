@@ -41,6 +41,10 @@ struct KernelFacts {
 /// The facts of a kernel that is about to be emitted; stores are for explainStores.
 KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsigned number);
 
+/// Of a kernel that is not made of linalg ops: an op of some kind and what its author adds to `operations`, `traffic`
+/// and `said`. A KernelFrame around its emission does the rest.
+KernelFacts factsOf(mlir::Operation *op, llvm::StringRef kind, unsigned number);
+
 /// Says of all that the kernel writes for others: who reads it, and why that reader is a kernel of its own. `kernels`
 /// are the names of the kernels that ops belong to.
 void explainStores(const Kernel &kernel, const std::map<mlir::Operation *, std::string> &kernels, KernelFacts &facts);
