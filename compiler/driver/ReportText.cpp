@@ -65,6 +65,8 @@ const char *wordFor(RemarkKind kind) {
 /// Functions that run when weights are drawn: one kernel or two for every weight.
 bool drawsWeights(const std::string &function) { return StringRef(function).contains("__initialise"); }
 
+bool preparesWeights(const std::string &function) { return StringRef(function).contains("__prepare"); }
+
 } // namespace
 
 void printReport(const Report &report, const std::string &module) {
@@ -76,27 +78,31 @@ void printReport(const Report &report, const std::string &module) {
     else if (std::find(functions.begin(), functions.end(), kernel.function) == functions.end())
       functions.push_back(kernel.function);
   std::ostream &out = std::cout;
-  size_t slow = 0, all = 0;
+  size_t slow = 0, slowLoading = 0, all = 0;
   for (const std::string &function : functions) {
     size_t number = 0;
+    size_t &counted = preparesWeights(function) ? slowLoading : slow;
     out << function << "\n";
     for (const ReportedKernel &kernel : report.kernels)
       if (kernel.function == function) {
         printKernel(out, ++number, kernel);
-        slow += !kernel.fallbacks.empty();
+        counted += !kernel.fallbacks.empty();
         ++all;
       }
     for (const ReportedRemark &remark : report.remarks)
       if (remark.function == function) {
         std::string place = longPlaceText(remark.place);
         row(out, wordFor(remark.kind), (place.empty() ? "" : place + ": ") + remark.text);
-        slow += remark.kind == RemarkKind::Fallback;
+        counted += remark.kind == RemarkKind::Fallback;
       }
   }
   out << module << ": " << all << " kernels";
   if (drawing)
     out << ", " << drawing << " more that draw weights (in --json)";
-  out << "; " << (slow ? std::to_string(slow) + " marked SLOW" : "no slow code") << "\n";
+  out << "; " << (slow ? std::to_string(slow) + " marked SLOW" : "no slow code");
+  if (slowLoading)
+    out << ", " << slowLoading << " where weights are prepared";
+  out << "\n";
 }
 
 static json::Value lineJson(const SourceLine &line) {

@@ -64,15 +64,15 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
 
   /// Before anything is emitted, for who reads what shows in the ops.
   void describe(std::vector<Planned> &kernels) {
-    std::map<Operation *, std::string> names;
+    Kernels owners;
     for (auto [number, planned] : llvm::enumerate(kernels)) {
       planned.facts = factsOf(planned.kernel, planned.tile, number);
       for (const Step &step : planned.kernel.steps)
-        names[step.op] = planned.facts.said.name;
+        owners[step.op] = {planned.facts.said.name, &step == &planned.kernel.root()};
     }
     if (reportOf(&getContext()))
       for (Planned &planned : kernels)
-        explainStores(planned.kernel, names, planned.facts);
+        explainStores(planned.kernel, owners, planned.facts);
   }
 
   /// Whether every operand that moves with loop `d` has the axis of loop `d + 1` right behind it, or neither.

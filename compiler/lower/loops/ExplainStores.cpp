@@ -1,5 +1,6 @@
 // Why what a kernel writes is read by another kernel instead of staying in registers. Told from the program as it is
 // when kernels have been formed: the reasons are the conditions of fusion, looked at from the other side.
+#include "Access.h"
 #include "KernelFacts.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -8,50 +9,63 @@ using namespace mlir;
 
 namespace nacre::loops {
 
-using Kernels = std::map<Operation *, std::string>;
+/// A reader of a buffer: an operand of an op, or a load at a computed place in the body of one.
+struct Reader {
+  OpOperand *use;
+  Operation *op;
+  bool computed;
+};
 
-/// The ops that read a buffer, through views too.
-static void readersOf(Value buffer, SmallVectorImpl<OpOperand *> &readers, bool &escapes) {
+/// All readers, through views too.
+static void readersOf(Value buffer, SmallVectorImpl<Reader> &readers) {
   for (OpOperand &use : buffer.getUses()) {
     Operation *user = use.getOwner();
-    if (isa<memref::DeallocOp, memref::DimOp>(user))
+    if (isa<memref::DeallocOp, memref::DimOp, memref::StoreOp>(user))
       continue;
     if (auto op = dyn_cast<linalg::LinalgOp>(user)) {
-      bool reads = !op.isDpsInit(&use) || op.payloadUsesValueFromOperand(&use);
-      if (reads)
-        readers.push_back(&use);
+      if (!op.isDpsInit(&use) || op.payloadUsesValueFromOperand(&use))
+        readers.push_back({&use, user, false});
       continue;
     }
-    escapes |= isa<func::ReturnOp>(user);
+    if (auto around = user->getParentOfType<linalg::LinalgOp>()) {
+      readers.push_back({&use, around, true});
+      continue;
+    }
     bool view = false;
     for (Value result : user->getResults())
       if (isa<MemRefType>(result.getType()) && rootBuffer(result) == rootBuffer(buffer)) {
         view = true;
-        readersOf(result, readers, escapes);
+        readersOf(result, readers);
       }
     if (!view)
-      readers.push_back(&use);
+      readers.push_back({&use, user, false});
   }
 }
 
-/// Why `use` reads from memory what the last op of `kernel`, or an earlier one, has just computed.
-static std::string reasonFor(const Kernel &kernel, OpOperand *use, Value buffer, unsigned readers, bool last) {
-  auto reader = dyn_cast<linalg::LinalgOp>(use->getOwner());
+/// How an op reads an operand, without the loops of one round: a 1 x 1 window is none.
+static AffineMap readingOf(linalg::LinalgOp reader, OpOperand *use) {
+  AffineMap map = reader.getMatchingIndexingMap(use);
+  SmallVector<int64_t> extents = reader.getStaticLoopRanges();
+  SmallVector<AffineExpr> results;
+  for (AffineExpr expr : map.getResults())
+    results.push_back(simplifyForExtents(expr, extents));
+  return AffineMap::get(map.getNumDims(), 0, results, map.getContext());
+}
+
+/// Why a reader takes from memory what the last op of `kernel`, or an earlier one, has just computed.
+static std::string reasonFor(const Kernel &kernel, const Reader &from, Value buffer, unsigned readers, bool ofAnother,
+                             bool last) {
+  auto reader = dyn_cast<linalg::LinalgOp>(from.op);
   Operation *writer = kernel.steps.back().op;
   if (!reader)
-    return (Twine("`") + use->getOwner()->getName().getStringRef() + "` is no kernel").str();
+    return (Twine("`") + from.op->getName().getStringRef() + "` is no kernel").str();
   if (reader->getBlock() != writer->getBlock())
     return reader->getBlock()->findAncestorOpInBlock(*writer) ? "it leaves a loop"
                                                               : "it is read inside a loop, in every round";
-  AffineMap map = reader.getMatchingIndexingMap(use);
-  bool gathered =
-      reader
-          ->walk([&](memref::LoadOp load) {
-            return rootBuffer(load.getMemRef()) == rootBuffer(buffer) ? WalkResult::interrupt() : WalkResult::advance();
-          })
-          .wasInterrupted();
-  if (gathered)
+  if (from.computed)
     return "it is read at computed subscripts";
+  OpOperand *use = from.use;
+  AffineMap map = readingOf(reader, use);
   if (!map.isProjectedPermutation(/*allowZeroInResults=*/true))
     return "windows of it are read: each element would be computed several times";
   if (reader.getNumReductionLoops() > 0) {
@@ -70,22 +84,22 @@ static std::string reasonFor(const Kernel &kernel, OpOperand *use, Value buffer,
     return "its kernel has several results";
   if (readers > 1)
     return "it has " + std::to_string(readers) + " readers";
+  if (ofAnother)
+    return "its reader is part of that kernel, whose root it follows";
   if (kernel.steps.size() > mostEpilogues)
     return "the kernel holds " + std::to_string(mostEpilogues) + " operations behind its root already";
   if (last)
-    return "cheaper apart: in one kernel the lanes of one of them would be apart in memory, or something between them "
-           "writes what it reads";
+    return "cheaper apart, for their lanes lie differently in memory, or memory that one needs is written in between";
   return "it is needed again later";
 }
 
 static void explain(const Kernel &kernel, const Kernels &kernels, Value buffer, bool last, KernelFacts &facts) {
-  SmallVector<OpOperand *> readers;
-  bool escapes = false;
-  readersOf(rootBuffer(buffer), readers, escapes);
+  SmallVector<Reader> readers;
+  readersOf(rootBuffer(buffer), readers);
   SmallVector<Operation *> own;
   for (const Step &step : kernel.steps)
     own.push_back(step.op);
-  llvm::erase_if(readers, [&](OpOperand *use) { return llvm::is_contained(own, use->getOwner()); });
+  llvm::erase_if(readers, [&](const Reader &reader) { return llvm::is_contained(own, reader.op); });
   std::string type;
   llvm::raw_string_ostream(type) << buffer.getType();
   Amount bytes;
@@ -105,21 +119,21 @@ static void explain(const Kernel &kernel, const Kernels &kernels, Value buffer, 
     facts.said.stores.push_back({type, bytes.text(), weight ? "weight" : "result", ""});
   }
   llvm::SmallPtrSet<Operation *, 4> seen;
-  unsigned count = 0;
-  for (OpOperand *use : readers)
-    count += seen.insert(use->getOwner()).second;
+  for (const Reader &reader : readers)
+    seen.insert(reader.op);
+  unsigned count = seen.size();
   seen.clear();
-  for (OpOperand *use : readers) {
+  for (const Reader &reader : readers) {
     // A kernel that comes before is the previous tenant of the memory or another round of a loop.
     Operation *writer = kernel.steps.back().op;
-    if (use->getOwner()->getBlock() == writer->getBlock() && use->getOwner()->isBeforeInBlock(writer))
+    if (reader.op->getBlock() == writer->getBlock() && reader.op->isBeforeInBlock(writer))
       continue;
-    if (!seen.insert(use->getOwner()).second)
+    if (!seen.insert(reader.op).second)
       continue;
-    auto known = kernels.find(use->getOwner());
+    auto known = kernels.find(reader.op);
     facts.said.stores.push_back(
-        {type, bytes.text(), known == kernels.end() ? use->getOwner()->getName().getStringRef().str() : known->second,
-         reasonFor(kernel, use, buffer, count, last)});
+        {type, bytes.text(), known == kernels.end() ? reader.op->getName().getStringRef().str() : known->second.name,
+         reasonFor(kernel, reader, buffer, count, known != kernels.end() && !known->second.root, last)});
   }
 }
 

@@ -373,7 +373,7 @@ static void addFallbacks(const Kernel &kernel, const std::optional<Tile> &tile, 
   }
   for (auto [index, step] : llvm::enumerate(kernel.steps)) {
     if (loadsInBody(step.op))
-      say("a computed subscript: elements are gathered one by one");
+      facts.gathers.push_back("gathers: a computed subscript, elements are read one by one");
     if (tile->across && index > 0)
       break;
     linalg::LinalgOp op = step.op;
@@ -387,7 +387,7 @@ static void addFallbacks(const Kernel &kernel, const std::optional<Tile> &tile, 
         std::string text;
         llvm::raw_string_ostream(text) << "gathers: the lanes of an operand " << type.getElementType() << " of "
                                        << textOf(operand->get(), type.getRank() - 1) << " columns are apart in memory";
-        say(text);
+        facts.gathers.push_back(text);
       }
     }
   }
@@ -480,7 +480,10 @@ KernelFrame::KernelFrame(KernelFacts &facts, Operation *last, bool profile) : fa
 KernelFrame::~KernelFrame() {
   Builder builder(begin->getContext());
   int64_t grain = 0;
-  for (Operation *op = begin->getNextNode(); op && op != end; op = op->getNextNode())
+  bool gathers = false;
+  for (Operation *op = begin->getNextNode(); op && op != end; op = op->getNextNode()) {
+    if (!facts.gathers.empty())
+      op->walk([&](vector::GatherOp) { gathers = true; });
     op->walk<WalkOrder::PreOrder>([&](scf::ForOp loop) {
       auto share = loop->getAttrOfType<IntegerAttr>(grainAttribute);
       if (!share)
@@ -491,6 +494,9 @@ KernelFrame::~KernelFrame() {
         loop->setAttr(identityAttribute, builder.getStringAttr(facts.identity));
       return WalkResult::skip();
     });
+  }
+  if (gathers)
+    facts.said.fallbacks.insert(facts.said.fallbacks.end(), facts.gathers.begin(), facts.gathers.end());
   if (Report *report = reportOf(begin->getContext())) {
     facts.said.operations = facts.operations.text();
     facts.said.traffic = facts.traffic.text();

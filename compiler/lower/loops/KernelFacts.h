@@ -35,7 +35,8 @@ private:
 struct KernelFacts {
   ReportedKernel said;
   Amount operations, traffic;
-  std::string identity; // one per kernel of a module: digits_predict.3
+  std::vector<std::string> gathers; // why its code may gather; kept if it does
+  std::string identity;             // one per kernel of a module: digits_predict.3
 };
 
 /// The facts of a kernel that is about to be emitted; stores are for explainStores.
@@ -45,9 +46,15 @@ KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsig
 /// and `said`. A KernelFrame around its emission does the rest.
 KernelFacts factsOf(mlir::Operation *op, llvm::StringRef kind, unsigned number);
 
-/// Says of all that the kernel writes for others: who reads it, and why that reader is a kernel of its own. `kernels`
-/// are the names of the kernels that ops belong to.
-void explainStores(const Kernel &kernel, const std::map<mlir::Operation *, std::string> &kernels, KernelFacts &facts);
+/// The kernel that an op belongs to.
+struct Owner {
+  std::string name;
+  bool root; // the op is the one that the kernel is built around
+};
+using Kernels = std::map<mlir::Operation *, Owner>;
+
+/// Says of all that the kernel writes for others: who reads it, and why that reader is a kernel of its own.
+void explainStores(const Kernel &kernel, const Kernels &kernels, KernelFacts &facts);
 
 /// On the nests that threads share: the kernel's name and identity, for names of functions and for the profile.
 inline constexpr llvm::StringLiteral kernelAttribute = "nacre.kernel";
