@@ -1,6 +1,8 @@
 // Runs the stages in the order of Stages.def and stops after the one that was asked for.
 #include "Compile.h"
+#include "PassTimer.h"
 #include "diagnostics/Diagnostic.h"
+#include "dialect/Remarks.h"
 #include "import/Import.h"
 #include "lower/Pipeline.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -12,6 +14,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>
+#include <type_traits>
 
 namespace nacre {
 
@@ -99,10 +102,14 @@ public:
     lowering.threads = options.threads;
     lowering.vectorBits = vectorBits(processor);
     lowering.lineTables = options.lineTables;
+    lowering.profile = options.profile;
+    if (options.report)
+      collectReport(context, result.report);
 
-    result.ok = stage(Stage::Nacre, [&] { return importModule(); }) && passes(Stage::Fused, buildFused, lowering) &&
-                passes(Stage::Linalg, buildLinalg, lowering) && passes(Stage::Buffers, buildBuffers, lowering) &&
-                passes(Stage::Loops, buildLoops, lowering) && readPlans() && machineCode(processor, lowering);
+    result.ok = stage(Stage::Nacre, [&] { return timed("import", [&] { return importModule(); }); }) &&
+                passes(Stage::Fused, buildFused, lowering) && passes(Stage::Linalg, buildLinalg, lowering) &&
+                passes(Stage::Buffers, buildBuffers, lowering) && passes(Stage::Loops, buildLoops, lowering) &&
+                readPlans() && machineCode(processor, lowering);
     return std::move(result);
   }
 
@@ -126,6 +133,7 @@ private:
   template <typename Work> bool stage(Stage current, Work work) {
     if (current > last)
       return true;
+    running = current;
     auto begin = std::chrono::steady_clock::now();
     bool good = work();
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -146,6 +154,15 @@ private:
     return true;
   }
 
+  /// A piece of a stage that is no pass of MLIR.
+  template <typename Work> std::invoke_result_t<Work> timed(const char *name, Work work) {
+    auto begin = std::chrono::steady_clock::now();
+    auto outcome = work();
+    std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    result.passes.push_back({running, name, 1, seconds.count()});
+    return outcome;
+  }
+
   bool importModule() {
     module = importProgram(program, context);
     return module && mlir::succeeded(mlir::verify(*module));
@@ -156,6 +173,7 @@ private:
 #ifdef NDEBUG
     manager.enableVerifier(false);
 #endif
+    manager.addInstrumentation(timePasses(running, result.passes));
     build(manager, lowering);
     return mlir::succeeded(manager.run(*module)) && mlir::succeeded(mlir::verify(*module));
   }
@@ -180,16 +198,16 @@ private:
         return false;
       readFacts();
       machine = createMachine(processor, !options.reference, firstError);
-      code = machine ? translate(*module, llvmContext, *machine) : nullptr;
+      if (machine)
+        code = timed("LLVM IR", [&] { return translate(*module, llvmContext, *machine); });
       module = {};
       if (!code)
         return false;
       if (options.extend)
-        firstError = options.extend(*code, result.models);
+        firstError = timed("tables and interface", [&] { return options.extend(*code, result.models); });
       if (!firstError.empty())
         return false;
-      optimise(*code, *machine, options.reference);
-      return true;
+      return timed("LLVM optimiser", [&] { return optimise(*code, *machine, options.reference), true; });
     });
     if (!good || last < Stage::Llvm)
       return good;
@@ -199,7 +217,7 @@ private:
       return true;
     }
     return stage(last, [&] {
-      result.output = emit(*code, *machine, last == Stage::Asm);
+      result.output = timed("LLVM code generator", [&] { return emit(*code, *machine, last == Stage::Asm); });
       return !result.output.empty();
     });
   }
@@ -238,7 +256,7 @@ private:
   }
 
   const Program &program;
-  Stage last;
+  Stage last, running = Stage::Nacre;
   const CompileOptions &options;
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module;

@@ -1,5 +1,6 @@
 // The compiler as a function: a checked program in, the text of any stage or an object file out.
 #pragma once
+#include "Report.h"
 #include "program/Program.h"
 #include <cstdint>
 #include <functional>
@@ -50,6 +51,8 @@ struct CompileOptions {
   std::string cpu = "x86-64-v3"; // an LLVM processor name, or `native`
   bool lineTables = true;        // DWARF line tables that name the model's lines
   bool threads = true;           // parallel loops on the runtime's pool
+  bool profile = false;          // every kernel is measured (runtime/src/profile.c); not under `reference`
+  bool report = false;           // CompileResult::report is filled
   /// Adds data and functions of its own (tables, typed wrappers) to the module before it is optimised. Returns an empty
   /// string, or why it could not.
   std::function<std::string(llvm::Module &, const std::vector<ModelFacts> &)> extend;
@@ -57,6 +60,13 @@ struct CompileOptions {
 
 struct StageTime {
   Stage stage;
+  double seconds;
+};
+/// A part of a stage: a pass of MLIR (all its runs), or a piece of LLVM.
+struct PassTime {
+  Stage stage;
+  std::string name;
+  unsigned runs;
   double seconds;
 };
 
@@ -67,6 +77,8 @@ struct CompileResult {
   // it
   std::string problem;
   std::vector<StageTime> times;
+  std::vector<PassTime> passes; // in the order of their first runs; what is left of a stage is its verification
+  Report report;
   std::vector<ModelFacts> models;
   std::vector<MemoryPlan> plans; // of the entries, from stage Loops on; none under `reference`
 };

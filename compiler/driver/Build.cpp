@@ -3,9 +3,10 @@
 #include "driver/Session.h"
 #include "syntax/Parse.h"
 #include "target/Link.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
 #include <chrono>
-#include <cstdio>
 #include <iostream>
 
 using namespace llvm;
@@ -76,20 +77,26 @@ int runBuild(const Options &options) {
     }
     wanted.push_back(kind);
   }
+  auto seconds = [start = std::chrono::steady_clock::now()] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
   Session session(options);
   std::unique_ptr<Program> program;
+  BuildLog log;
   for (const ProductKind *kind : wanted) {
     std::string output = outputPath(options, *kind, wanted.size()), name = kind->name, problem;
     if (name == "ast" || name == "checked") {
       std::string text = frontText(session, options.files[0], name == "ast");
       problem = session.diagnostics.failed() ? "" : writeFile(output, text);
     } else {
-      auto start = std::chrono::steady_clock::now();
-      if (!program && (program = session.program(options.files[0], {.bounded = true})) && options.time)
-        fprintf(stderr, "%-8s %8.1f ms\n", "front",
-                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+      if (!program) {
+        double before = seconds();
+        program = session.program(options.files[0], {.bounded = true});
+        log.frontSeconds = seconds() - before;
+      }
       if (program && !session.diagnostics.failed())
-        problem = buildProduct(*program, name, output, {options, options.cpu.empty() ? "x86-64-v3" : options.cpu});
+        problem = buildProduct(*program, name, output,
+                               {options, options.cpu.empty() ? "x86-64-v3" : options.cpu, false, &log});
     }
     if (session.diagnostics.failed() || (!program && name != "ast" && name != "checked"))
       break;
@@ -98,7 +105,25 @@ int runBuild(const Options &options) {
       return fail(problem);
     }
   }
-  return session.finish() ? Failure : Success;
+  if (session.finish())
+    return Failure;
+  double whole = seconds();
+  if (options.time)
+    printStageTimes(log);
+  if (options.json) {
+    json::Object object;
+    if (options.timePasses)
+      object["times"] = passTimesJson(log, whole);
+    if (options.report)
+      object["report"] = reportJson(log.report);
+    outs() << formatv("{0:2}", json::Value(std::move(object))) << "\n";
+    return Success;
+  }
+  if (options.timePasses)
+    printPassTimes(log, whole);
+  if (options.report && program)
+    printReport(log.report, program->module);
+  return Success;
 }
 
 int runShow(const Options &options) {
@@ -127,7 +152,10 @@ int runShow(const Options &options) {
   if (!result.ok)
     return fail(result.problem);
   std::cout << result.output;
-  printTimes(options, result.times, 0, 0);
+  BuildLog log;
+  log.add(result);
+  if (options.time)
+    printStageTimes(log);
   return Success;
 }
 

@@ -1,6 +1,7 @@
 // The `nacre` command: flags in, one of the commands of Options.h called.
 #include "driver/Options.h"
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <functional>
 #include <iostream>
 #include <set>
@@ -29,6 +30,8 @@ public:
     addTest();
     addShow();
     addInspect();
+    addCompare();
+    addProfile();
     command("ops", "lists the primitive operations", "nacre ops", [this] { return runOps(options); });
     command("version", "prints the versions of Nacre and LLVM", "nacre version", [] { return runVersion(); });
   }
@@ -58,6 +61,10 @@ public:
                 << " --help` shows an example)\n";
       return Usage;
     }
+    if (firstIsFile) { // the others are the call
+      options.words.assign(options.files.begin() + 1, options.files.end());
+      options.files.resize(1);
+    }
     for (const std::string &word : settings) {
       size_t equals = word.find('=');
       if (equals == std::string::npos || equals == 0) {
@@ -65,6 +72,17 @@ public:
         return Usage;
       }
       options.settings.push_back({word.substr(0, equals), word.substr(equals + 1)});
+    }
+    for (const std::string &word : sizes) {
+      size_t equals = word.find('=');
+      int64_t value = 0;
+      const char *end = word.data() + word.size();
+      if (equals == std::string::npos || equals == 0 ||
+          std::from_chars(word.data() + equals + 1, end, value) != std::from_chars_result{end, std::errc()}) {
+        std::cerr << "error: --size needs NAME=N, not `" << word << "`\n";
+        return Usage;
+      }
+      options.sizes.push_back({word.substr(0, equals), value});
     }
     return action();
   }
@@ -168,6 +186,14 @@ private:
     sub->add_flag("--embed-weights", options.embedWeights, "puts the weights into the product");
     sub->add_flag("--strip", options.strip, "leaves out symbols and line tables");
     sub->add_flag("--time", options.time, "prints how long each stage took");
+    sub->add_flag("--time-passes", options.timePasses,
+                  "prints a table of stages and passes with their time; LLVM's and the linker's apart");
+    sub->add_flag("--report", options.report,
+                  "says of every kernel which lines it computes, how, what it leaves in memory and why, and marks slow "
+                  "code");
+    sub->add_flag("--profile", options.profile,
+                  "makes a product that measures its kernels, for `nacre profile`; not with --reference");
+    sub->add_flag("--json", options.json, "what --report and --time-passes say, as JSON on standard output");
   }
   void addRun() {
     CLI::App *sub = command("run", "compiles for this machine, runs one entry and cleans up",
@@ -241,6 +267,69 @@ private:
     sub->add_flag("--train", options.training, "what the train blocks need in memory, before they run");
   }
 
+  /// What `compare` and `profile` call a program with.
+  void addCall(CLI::App *sub, const char *file) {
+    sub->preparse_callback([this](size_t) { needsFile = firstIsFile = true; });
+    sub->add_option("FILE", options.files, std::string(file) + ", then [ENTRY] [name=value ...] of a call")
+        ->type_name("[ENTRY] [name=value ...]");
+    sub->add_option("--weights", options.weights,
+                    "the file of weights; MODEL=F for several models (default: the file of `load`, else drawn)")
+        ->type_name("F.safetensors")
+        ->allow_extra_args(false);
+    sub->add_option("--seed", options.seed, "what arguments and weights are drawn from (default: 1)")->type_name("N");
+    sub->add_option("--size", sizes, "an open size of the entry (default: 17, or what its conditions allow)")
+        ->type_name("NAME=N")
+        ->allow_extra_args(false);
+    sub->add_option("--threads", options.threads, "threads to use (default: NACRE_THREADS, else all processors)")
+        ->check(CLI::Range(1, 256).description(""))
+        ->type_name("N");
+    sub->add_flag("--json", options.json, "as JSON");
+  }
+  void addCompare() {
+    const char *example = "nacre compare digits.nacre predict --size n=33 --weights digits.safetensors";
+    CLI::App *sub = command("compare",
+                            "runs the fast and the reference program on one input, and names the first "
+                            "value on which they differ",
+                            example, [this] { return runCompare(options); });
+    addCall(sub, "model file");
+    addCompile(sub, "native");
+    addLink(sub);
+    sub->add_option("--tolerance", options.tolerance,
+                    "how far reals may be apart, relative to their size and that of their tensor (default: f64 1e-10, "
+                    "f32 1e-4, f16 1e-2, bf16 5e-2; 0: the same bits)")
+        ->type_name("T");
+    sub->add_flag("--all", options.every, "shows every value of the entry, not only the first that differs");
+    sub->add_option("--link-reference", options.referenceLinked,
+                    "linked into the reference instead of --link: a plain version of a C function beside a fast one")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    sub->footer(std::string("Example: ") + example +
+                "\nWithout ENTRY all entries are compared. An element differs where |fast - reference| > T * "
+                "(|reference| + the root mean\nsquare of its tensor). Where a result does, values in between are made "
+                "results as well, 8 at a time; that keeps them\nfrom fusing into their readers, and nothing else. Exit "
+                "code: 0 they agree, 1 they differ, 2 it could not be told.");
+  }
+  void addProfile() {
+    const char *example = "nacre profile digits.nacre predict --size n=64 --trace digits.json";
+    CLI::App *sub =
+        command("profile",
+                "where the time of a program goes: per kernel and per line of the model, beside the peak of "
+                "this machine",
+                example, [this] { return runProfile(options); });
+    addCall(sub, "model file or program");
+    addCompile(sub, "native");
+    addLink(sub);
+    sub->add_option("--calls", options.calls, "how often the entry is called (default: for about half a second)")
+        ->check(CLI::Range(1, 1000000000).description(""))
+        ->type_name("N");
+    sub->add_option("--trace", options.trace,
+                    "writes a Chrome trace, a row per thread: open it in chrome://tracing or ui.perfetto.dev")
+        ->type_name("OUT.json");
+    sub->footer(std::string("Example: ") + example +
+                "\nFILE is a model, or a program that `nacre build --profile` made; such a program needs its arguments "
+                "as name=value.\nThe first call warms up and does not count.");
+  }
+
   /// `nacre run`, `train`, `eval` and `sweep` keep their own flags before FILE and those that only it has anywhere; the
   /// rest is for the program.
   void splitRun(std::vector<std::string> &words) {
@@ -274,8 +363,8 @@ private:
   CLI::App app;
   std::set<std::string> commands;
   Options options;
-  std::vector<std::string> settings;
-  bool standardOutput = false, needsFile = false;
+  std::vector<std::string> settings, sizes;
+  bool standardOutput = false, needsFile = false, firstIsFile = false;
   std::function<int()> action;
 };
 

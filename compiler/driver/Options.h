@@ -1,6 +1,8 @@
 // What the command line of `nacre` asks for; Main.cpp fills it in and nothing else parses flags.
 #pragma once
 #include "diagnostics/Diagnostic.h"
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,14 +23,26 @@ struct Options {
   std::vector<std::string> weights; // --weights: F, or MODEL=F
   std::vector<std::string> linked;  // --link: object files and static libraries with C functions of the program
   bool embedWeights = false, reference = false, time = false, strip = false;
-  std::string stage; // --stage
+  bool timePasses = false, report = false, profile = false; // build
+  std::string stage;                                        // --stage
 
   // fmt
   bool inPlace = false, formatCheck = false;
 
-  bool json = false, training = false; // inspect
-  unsigned jobs = 0, trials = 0;       // sweep; 0: as many as processors, as the source says
-  std::vector<std::string> words;      // run, train, eval: for the program; explain: kinds
+  bool json = false;     // inspect, build, compare, profile
+  bool training = false; // inspect
+
+  // compare, profile
+  std::optional<uint64_t> seed;                       // --seed; none: 1
+  std::vector<std::pair<std::string, int64_t>> sizes; // --size
+  std::string tolerance;                              // --tolerance; empty: by type
+  std::vector<std::string> referenceLinked;           // --link-reference
+  bool every = false;                                 // --all
+  unsigned calls = 0, threads = 0;                    // --calls, --threads; 0: by itself, all
+  std::string trace;                                  // --trace
+
+  unsigned jobs = 0, trials = 0;  // sweep; 0: as many as processors, as the source says
+  std::vector<std::string> words; // run, train, eval: for the program; explain: kinds
 };
 
 enum ExitCode { Success = 0, Failure = 1, Usage = 2 };
@@ -46,6 +60,8 @@ int runTrain(const Options &);
 int runEval(const Options &);
 int runSweep(const Options &);
 int runInspect(const Options &);
+int runCompare(const Options &);
+int runProfile(const Options &);
 int runVersion();
 
 } // namespace nacre

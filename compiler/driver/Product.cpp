@@ -100,6 +100,8 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
   CompileOptions compile;
   compile.reference = product.options.reference;
   compile.cpu = cpu;
+  compile.profile = product.options.profile;
+  compile.report = product.options.report;
   compile.extend = [&program, &descriptor](Module &module, const std::vector<ModelFacts> &facts) {
     return addDescriptor(module, program, facts, descriptor);
   };
@@ -135,21 +137,18 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   if (!scratch.problem().empty())
     return scratch.problem();
   std::vector<std::string> objects, variants;
-  std::vector<StageTime> times;
   for (auto &[name, processor] : processors) {
     descriptor.cpu = words(processor, name);
     descriptor.cpuFeatures = cpuFeatureBits(processor);
     if (processors.size() > 1)
       descriptor.variant = variants.emplace_back(program.module + "__variant_" + std::to_string(variants.size()));
     CompileResult result = compile(program, stage, compileOptions(program, product, name, descriptor));
+    if (product.log)
+      product.log->add(result);
     if (!result.ok)
       return result.problem;
-    times.insert(times.end(), result.times.begin(), result.times.end());
-    if (isStage || kind == "object") {
-      std::string problem = writeFile(output, result.output);
-      printTimes(product.options, result.times, 0, 0);
-      return problem;
-    }
+    if (isStage || kind == "object")
+      return writeFile(output, result.output);
     objects.push_back(scratch.path(program.module + (variants.empty() ? "" : "." + name) + ".o"));
     if (std::string problem = writeFile(objects.back(), result.output); !problem.empty())
       return problem;
@@ -171,27 +170,13 @@ std::string buildProduct(const Program &program, const std::string &kind, const 
   std::string problem = executable         ? linkProgram(object, output, link)
                         : kind == "shared" ? linkShared(object, output, link)
                                            : makeArchive(object, output, link);
-  printTimes(product.options, times, 0, seconds() - linkStart);
+  if (product.log)
+    product.log->linkSeconds += seconds() - linkStart;
   return problem.empty() ? "" : explainLinkProblem(program, problem);
 }
 
 std::string buildProgram(const Program &program, const std::string &output, const ProductOptions &product) {
   return buildProduct(program, "exe", output, product);
-}
-
-void printTimes(const Options &options, const std::vector<StageTime> &times, double frontSeconds, double linkSeconds) {
-  if (!options.time)
-    return;
-  double total = frontSeconds + linkSeconds;
-  if (frontSeconds > 0)
-    fprintf(stderr, "%-8s %8.1f ms\n", "front", 1e3 * frontSeconds);
-  for (const StageTime &time : times) {
-    fprintf(stderr, "%-8s %8.1f ms\n", std::string(info(time.stage).name).c_str(), 1e3 * time.seconds);
-    total += time.seconds;
-  }
-  if (linkSeconds > 0)
-    fprintf(stderr, "%-8s %8.1f ms\n", "link", 1e3 * linkSeconds);
-  fprintf(stderr, "%-8s %8.1f ms\n", "sum", 1e3 * total);
 }
 
 } // namespace nacre

@@ -131,7 +131,7 @@ private:
       return scalars.create(state)->getResult(0);
     }
     case Term::Kind::Reduce:
-      return readAt(owner.reduce(term, loops, tensors, place), usedBy(&term), place);
+      return readAt(owner.reduce(term, loops, tensors, importPart(term.span, location)), usedBy(&term), place);
     }
     return {};
   }

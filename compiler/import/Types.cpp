@@ -38,6 +38,16 @@ mlir::Location importSpan(const Span &span, mlir::MLIRContext &context) {
   return mlir::FileLineColLoc::get(&context, span.file->path(), position.line, position.column);
 }
 
+mlir::Location importPart(const Span &span, mlir::Location around) {
+  if (!span)
+    return around;
+  if (auto site = llvm::dyn_cast<mlir::CallSiteLoc>(around))
+    return mlir::CallSiteLoc::get(importPart(span, site.getCallee()), site.getCaller());
+  if (auto layer = llvm::dyn_cast<mlir::NameLoc>(around))
+    return mlir::NameLoc::get(layer.getName(), importPart(span, layer.getChildLoc()));
+  return importSpan(span, *around.getContext());
+}
+
 mlir::Location importLocation(const Location *location, mlir::MLIRContext &context) {
   if (!location)
     return mlir::UnknownLoc::get(&context);

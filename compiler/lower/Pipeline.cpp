@@ -79,6 +79,7 @@ static LoopsOptions loops(const LoweringOptions &options) {
   loops.vectorBits = options.vectorBits;
   loops.threads = options.threads;
   loops.optimise = !options.reference;
+  loops.profile = options.profile && !options.reference;
   return loops;
 }
 
@@ -151,6 +152,8 @@ void buildLlvm(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createReconcileUnrealizedCastsPass());
   if (!options.reference && options.threads)
     manager.addPass(createCallThreadPool());
+  if (options.profile && !options.reference)
+    manager.addPass(createProfileKernels());
   if (options.lineTables) {
     manager.addPass(std::make_unique<PlainPlacesOfGlobals>());
     manager.addPass(LLVM::createDIScopeForLLVMFuncOpPass());

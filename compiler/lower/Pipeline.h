@@ -13,6 +13,7 @@ struct LoweringOptions {
   bool threads = true;
   unsigned vectorBits = 256; // of a register of the target
   bool lineTables = true;
+  bool profile = false; // measure every kernel
 };
 
 /// The dialects of every stage and the interfaces that the passes ask for.

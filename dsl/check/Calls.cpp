@@ -131,8 +131,10 @@ Ref Walker::inlineBody(const Signature &s, Bound &bound, Span span, Instance *in
   size_t savedLevel = outsideBranches;
   auto promises = std::move(emit.promises);
   emit.promises.clear();
+  const Location *place = emit.location;
   auto restore = [&] {
     frame = saved;
+    emit.location = place; // what the expression around computes with the result stands here, not in what was called
     inEquation = equationDepth;
     bases = std::move(savedBases);
     outsideBranches = savedLevel;

@@ -10,6 +10,9 @@ enum { FAILED = 1, USAGE = 2 };
 /* `train` and `eval`, in libnacre_train.a, which is linked only where a module has train blocks. */
 extern int nacre_train_command(int argc, char **argv, const nacre_module_info *module) __attribute__((weak));
 
+/* In a program that is measured: the first call, which warms up, does not count. */
+extern void nacre_profile_reset(void) __attribute__((weak));
+
 static double milliseconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -25,6 +28,8 @@ static int call_and_time(nacre_call *call, int repeat, double *minimum, double *
   double *times = calloc((size_t)repeat, sizeof *times);
   int status =
       times ? nacre_call_run(call) : nacre_fail(NACRE_ERROR_MEMORY, "out of memory"); /* the first one warms up */
+  if (nacre_profile_reset)
+    nacre_profile_reset();
   for (int i = 0; i < repeat && status == NACRE_OK; ++i) {
     double start = milliseconds();
     status = nacre_call_run(call);

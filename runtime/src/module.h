@@ -175,6 +175,27 @@ const nacre_train_info *nacre_fitting_train(nacre_variants *variants, int32_t nu
 void nacre_parallel_for(void (*body)(void *context, int64_t begin, int64_t end), void *context, int64_t count,
                         int64_t grain);
 
+/* ---- a program that is measured (nacre build --profile); profile.c -------------------------------------------------
+ */
+/* A kernel, an entry or a preparation: what it is, then what has been counted. */
+typedef struct nacre_kernel_record {
+  const char *function, *name, *kind; /* digits_predict, fc1.product.linear_9, product (or entry, prepare) */
+  const char *lines;                  /* FILE\tLINE\tLAYER\tCALLER FILE\tCALLER LINE\n of every equation in it */
+  const char *operations, *traffic;   /* formulas of the sizes */
+  int64_t listed;                     /* 1 from its first call on: `next` is valid */
+  int64_t next;                       /* a record, as a number */
+  int64_t calls, ticks, flops, bytes; /* sums over all calls; bytes of an entry: its largest workspace */
+  int64_t chunks, chunk_ticks;        /* parts of it that threads took, and their time */
+} nacre_kernel_record;
+void nacre_profile_kernel_begin(nacre_kernel_record *record, int64_t flops, int64_t bytes);
+void nacre_profile_kernel_end(nacre_kernel_record *record);
+void nacre_profile_chunk_begin(nacre_kernel_record *record);
+void nacre_profile_chunk_end(nacre_kernel_record *record);
+/* Forgets what was counted: after the call that warms up. */
+void nacre_profile_reset(void);
+/* Writes everything to the file that NACRE_PROFILE names; called once, at the end. */
+void nacre_profile_write(void);
+
 /* Called by the typed wrappers that generated objects export: checks dims, guards and subscripts, then calls.
    `models` in the order of entry->models. 0 or an error code with its text in nacre_last_error(). */
 struct nacre_model;

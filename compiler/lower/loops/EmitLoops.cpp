@@ -1,9 +1,11 @@
 // Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
 #include "Access.h"
+#include "KernelFacts.h"
 #include "Loops.h"
 #include "PanelCopy.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "dialect/Remarks.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -45,6 +47,7 @@ namespace {
 struct Planned {
   Kernel kernel;
   std::optional<Tile> tile;
+  KernelFacts facts = {};
   std::optional<PanelCopy> copy = {}; // of an operand, packed on the way
   bool dropped = false;               // became part of another kernel
 };
@@ -55,9 +58,24 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
-    for (Planned &planned : plan(function))
+    std::vector<Planned> kernels = plan(function);
+    describe(kernels);
+    for (Planned &planned : kernels)
       if (failed(emit(planned)))
         return signalPassFailure();
+  }
+
+  /// Before anything is emitted, for who reads what shows in the ops.
+  void describe(std::vector<Planned> &kernels) {
+    Kernels owners;
+    for (auto [number, planned] : llvm::enumerate(kernels)) {
+      planned.facts = factsOf(planned.kernel, planned.tile, number);
+      for (const Step &step : planned.kernel.steps)
+        owners[step.op] = {planned.facts.said.name, &step == &planned.kernel.root()};
+    }
+    if (reportOf(&getContext()))
+      for (Planned &planned : kernels)
+        explainStores(planned.kernel, owners, planned.facts);
   }
 
   /// Whether every operand that moves with loop `d` has the axis of loop `d + 1` right behind it, or neither.
@@ -204,6 +222,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         result[number].kernel = std::move(kernel);
       }
     }
+    llvm::erase_if(result, [](const Planned &planned) { return planned.dropped; });
     return result;
   }
 
@@ -225,10 +244,9 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   }
 
   LogicalResult emit(Planned &planned) {
-    if (planned.dropped)
-      return success();
     Kernel &kernel = planned.kernel;
     linalg::LinalgOp last = kernel.steps.back().op;
+    KernelFrame frame(planned.facts, last, profile);
     if (!planned.tile) {
       for (Operation *fill : kernel.absorbed)
         if (failed(toScalarLoops(cast<linalg::LinalgOp>(fill))))

@@ -13,6 +13,7 @@ struct LoopsOptions {
   unsigned vectorBits = 512; // of a vector register of the target: 128, 256 or 512
   bool threads = true;       // share out large kernels
   bool optimise = true;      // false: the reference, plain loops
+  bool profile = false;      // measure every kernel
 };
 
 /// Bufferised module in, scf/vector/memref/arith loops over one arena out.

@@ -26,8 +26,9 @@ def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
 def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
-                 Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                 Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">,
+                 Option<"profile", "profile", "bool", "false", "measure every kernel">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect",
                            "::mlir::linalg::LinalgDialect"];
 }
@@ -63,6 +64,14 @@ def PlanMemory : Pass<"nacre-plan-memory", "::mlir::ModuleOp"> {
 }
 def CallThreadPool : Pass<"nacre-call-thread-pool", "::mlir::ModuleOp"> {
   let summary = "on LLVM IR: calls of outlined nests become calls of nacre_parallel_for";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+def DeclareHooks : Pass<"nacre-declare-hooks", "::mlir::ModuleOp"> {
+  let summary = "declares what opens and closes a kernel in a program that is measured";
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+def ProfileKernels : Pass<"nacre-profile-kernels", "::mlir::ModuleOp"> {
+  let summary = "on LLVM IR: hooks around kernels and entries become calls of the runtime, each with its record";
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 #endif

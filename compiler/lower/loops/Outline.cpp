@@ -1,6 +1,7 @@
 // Parallel nests become functions of a range:
 //   scf.for %i = 0 to %n {nacre.grain = g} { ... }  =>  call @entry.body0(0, %n, captured...) {nacre.grain = g}
 // CallThreadPool turns that call into one of the pool once everything is LLVM IR.
+#include "KernelFacts.h"
 #include "ParallelLoop.h"
 #include "Passes.h"
 #include "mlir/Analysis/TopologicalSortUtils.h"
@@ -9,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -19,6 +21,7 @@ namespace nacre {
 namespace {
 struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
   void runOnOperation() override {
+    names.clear();
     SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
     for (func::FuncOp function : functions) {
       SmallVector<scf::ForOp> nests;
@@ -55,6 +58,11 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
 
     OpBuilder inModule(function);
     std::string name = (function.getName() + ".body" + Twine(number)).str();
+    if (auto kernel = nest->getAttrOfType<StringAttr>(loops::kernelAttribute)) {
+      name = (function.getName() + "." + kernel.getValue()).str(); // digits_predict.fc1.product.linear_9
+      if (!names.insert(name).second)
+        names.insert(name = (Twine(name) + "." + Twine(number)).str());
+    }
     auto body = func::FuncOp::create(inModule, loc, name, builder.getFunctionType(types, {}));
     body.setPrivate();
     Block *block = body.addEntryBlock();
@@ -67,6 +75,14 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
     Value one = arith::ConstantIndexOp::create(inside, loc, 1);
     auto loop = scf::ForOp::create(inside, loc, block->getArgument(0), block->getArgument(1), one);
     func::ReturnOp::create(inside, loc);
+    if (Attribute identity = nest->getAttr(loops::identityAttribute)) {
+      OpBuilder around(loop);
+      func::CallOp::create(around, loc, loops::chunkBegin, TypeRange(), ValueRange())
+          ->setAttr(loops::identityAttribute, identity);
+      around.setInsertionPointAfter(loop);
+      func::CallOp::create(around, loc, loops::chunkEnd, TypeRange(), ValueRange())
+          ->setAttr(loops::identityAttribute, identity);
+    }
     mapping.map(nest.getInductionVar(), loop.getInductionVar());
     OpBuilder inLoop = OpBuilder::atBlockBegin(loop.getBody());
     for (Operation &op : nest.getBody()->without_terminator())
@@ -80,6 +96,8 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
         call->setAttr(name, attribute);
     nest.erase();
   }
+
+  llvm::StringSet<> names;
 };
 } // namespace
 } // namespace nacre

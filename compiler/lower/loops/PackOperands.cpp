@@ -7,6 +7,7 @@
 #include "Access.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "dialect/Remarks.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -98,6 +99,10 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
     int64_t panel = lanes * vectorsSideBySide(kernel, lane, row, lanes, vectorBits);
     if (!isWeightOnly(packed->get()) && !paysAtRunTime(kernel, packed->get(), map, lane, row, panel))
       return;
+    note(op, RemarkKind::Done, [&] {
+      std::string text = "packs an operand into panels of " + std::to_string(panel) + " columns, ";
+      return text + (isWeightOnly(packed->get()) ? "once, when weights are loaded" : "in every call");
+    });
     pack(op, packed, map, kernel, lane, panel);
   }
 

@@ -8,6 +8,7 @@
 #include "Access.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "dialect/Remarks.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -67,8 +68,13 @@ struct PermuteResultsPass : impl::PermuteResultsBase<PermuteResultsPass> {
         axis = a;
       }
     }
-    if (axis != last)
-      permute(op, fill, place.getMixedSizes(), axis);
+    if (axis == last)
+      return;
+    note(op, RemarkKind::Done, [&] {
+      return "is computed with axis " + std::to_string(axis) +
+             " of its result last, whose lanes are neighbours, and copied into order";
+    });
+    permute(op, fill, place.getMixedSizes(), axis);
   }
 
   /// Whether packing can put the operand's axis of `dim` last: each axis moves with one dim at most.

@@ -15,8 +15,11 @@ namespace nacre {
 void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
   manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(createCSEPass());
+  if (options.profile)
+    manager.addPass(createDeclareHooks());
   if (options.optimise) {
     EmitLoopsOptions emit;
+    emit.profile = options.profile;
     emit.vectorBits = options.vectorBits;
     emit.threads = options.threads;
     manager.addNestedPass<func::FuncOp>(createEmitLoops(emit));
@@ -59,15 +62,16 @@ struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("bits of a vector register"), llvm::cl::init(512)};
   Option<bool> threads{*this, "threads", llvm::cl::desc("share out large kernels"), llvm::cl::init(true)};
   Option<bool> optimise{*this, "optimise", llvm::cl::desc("false: plain loops"), llvm::cl::init(true)};
+  Option<bool> profile{*this, "profile", llvm::cl::desc("measure every kernel"), llvm::cl::init(false)};
 };
 } // namespace
 
 void registerLoopsPipelines() {
-  PassPipelineRegistration<PipelineFlags>("nacre-loops", "linalg on buffers to loops over one arena",
-                                          [](OpPassManager &manager, const PipelineFlags &flags) {
-                                            buildLoopsPipeline(manager,
-                                                               {flags.vectorBits, flags.threads, flags.optimise});
-                                          });
+  PassPipelineRegistration<PipelineFlags>(
+      "nacre-loops", "linalg on buffers to loops over one arena",
+      [](OpPassManager &manager, const PipelineFlags &flags) {
+        buildLoopsPipeline(manager, {flags.vectorBits, flags.threads, flags.optimise, flags.profile});
+      });
 }
 
 } // namespace nacre

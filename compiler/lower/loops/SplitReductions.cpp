@@ -6,6 +6,7 @@
 #include "Access.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "dialect/Remarks.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -73,8 +74,13 @@ struct SplitReductionsPass : impl::SplitReductionsBase<SplitReductionsPass> {
       int64_t chunks = std::min(wanted, kernel.extents[d]);
       while (chunks > 1 && kernel.extents[d] % chunks)
         --chunks;
-      if (chunks > 1 && standsAlone(op, d))
+      if (chunks > 1 && standsAlone(op, d)) {
+        note(op, RemarkKind::Done, [&] {
+          return "sums " + std::to_string(kernel.extents[d]) + " terms in " + std::to_string(chunks) +
+                 " parts, and then the parts";
+        });
         split(op, d, chunks);
+      }
       return; // the outermost one or none: chunks are to be whole pieces of the operands
     }
   }

@@ -25,6 +25,7 @@ std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &processor, b
   llvm::TargetOptions options;
   options.FunctionSections = options.DataSections = true; // what a program does not use is not linked
   options.MCOptions.AsmVerbose = true;
+  options.UseInitArray = true; // what runs at the end of a measured program
   options.AllowFPOpFusion = contract ? llvm::FPOpFusion::Fast : llvm::FPOpFusion::Strict;
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(triple, processor.name, processor.features,
                                                                           options, llvm::Reloc::PIC_, std::nullopt,
