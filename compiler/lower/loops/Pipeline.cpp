@@ -16,6 +16,10 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
   manager.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   manager.addNestedPass<func::FuncOp>(createCSEPass());
   if (options.optimise) {
+    TileAttentionOptions attention;
+    attention.vectorBits = options.vectorBits;
+    attention.threads = options.threads;
+    manager.addNestedPass<func::FuncOp>(createTileAttention(attention));
     EmitLoopsOptions emit;
     emit.vectorBits = options.vectorBits;
     emit.threads = options.threads;
