@@ -422,7 +422,10 @@ private:
     EquationOp equation = through.elementwise(seen);
     if (!equation)
       return false;
-    return leadsToDot(seen) || (!gathers(equation) && through.dependsOn(seen, key) && through.dependsOn(seen, query));
+    if (leadsToDot(seen))
+      return true;
+    bool asked = llvm::any_of(equation->getUsers(), [](Operation *user) { return isa<GradientOp>(user); });
+    return !asked && !gathers(equation) && through.dependsOn(seen, key) && through.dependsOn(seen, query);
   }
 
   /// Whether the body can be written: a gather beside the product would need its tensor there.
