@@ -1,7 +1,7 @@
 // The adjoint of an attention: nothing of the size of the scores is kept, the weights are computed again from lse.
 //
-//   p[i,j] = exp(s[i,j] - lse[i])      dp = w sum[e](dy[i,e] v[j,e])      ds = p (dp - D[i])     D[i] = sum[e](dy[i,e] y[i,e])
-//   dv[j,e] = sum[i](w p dy[i,e])      dq = sum[j](ds ds/d(qk) k)         dk = sum[i](ds ds/d(qk) q)
+//   p[i,j] = exp(s[i,j] - lse[i])      dp = w sum[e](dy[i,e] v[j,e])      ds = p (dp - D[i])     D[i] = sum[e](dy[i,e]
+//   y[i,e]) dv[j,e] = sum[i](w p dy[i,e])      dq = sum[j](ds ds/d(qk) k)         dk = sum[i](ds ds/d(qk) q)
 //
 // w is the factor behind the softmax, 1 without one. Where q, k or v are read at fixed or repeated places, their
 // cotangents are put there, or added up, like those of any equation.
@@ -156,9 +156,8 @@ private:
                             typeAlong(along({op.keyIndex(), unsigned(op.getValue())}))};
     for (size_t number = 0; number < others.size(); ++number)
       types.push_back(typeAlong(along({unsigned(op.getQuery()), op.keyIndex()})));
-    auto gradient =
-        AttentionGradientOp::create(builder, location, types, inputs, op.getSizes(), op.getExtents(),
-                                    builder.getArrayAttr(maps), op.getQuery(), op.getValue(), others);
+    auto gradient = AttentionGradientOp::create(builder, location, types, inputs, op.getSizes(), op.getExtents(),
+                                                builder.getArrayAttr(maps), op.getQuery(), op.getValue(), others);
     IRMapping copies;
     op.getBody().cloneInto(&gradient.getBody(), copies);
     Block &body = gradient.getBody().front();

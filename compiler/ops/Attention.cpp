@@ -45,8 +45,8 @@ static SmallVector<unsigned> axesOfResult(unsigned rank, unsigned query, unsigne
 }
 
 std::optional<Extents> AttentionOp::knownExtents(Value result) {
-  return extentsAlong(
-      *this, axesOfResult(rank(), getQuery(), getValue(), false, cast<OpResult>(result).getResultNumber()));
+  return extentsAlong(*this,
+                      axesOfResult(rank(), getQuery(), getValue(), false, cast<OpResult>(result).getResultNumber()));
 }
 
 std::optional<Extents> AttentionGradientOp::knownExtents(Value result) {
@@ -151,8 +151,8 @@ static void lowerAttention(Op op, unsigned rank, bool backward, ArrayRef<int64_t
     sizes.push_back(lowering(size));
   SmallVector<OpFoldResult> extents;
   for (AffineExpr extent : op.getExtents().getResults())
-    extents.push_back(affine::makeComposedFoldedAffineApply(
-        builder, location, AffineMap::get(0, sizes.size(), extent), getAsOpFoldResult(sizes)));
+    extents.push_back(affine::makeComposedFoldedAffineApply(builder, location, AffineMap::get(0, sizes.size(), extent),
+                                                            getAsOpFoldResult(sizes)));
   SmallVector<int64_t> places;
   for (OpResult result : op->getResults()) {
     if (result.use_empty() && (backward || result.getResultNumber() > 0))
@@ -161,17 +161,17 @@ static void lowerAttention(Op op, unsigned rank, bool backward, ArrayRef<int64_t
     for (unsigned axis : axesOfResult(rank, op.getQuery(), op.getValue(), backward, result.getResultNumber()))
       shape.push_back(extents[axis]);
     places.push_back(result.getResultNumber());
-    inits.push_back(tensor::EmptyOp::create(builder, location, shape,
-                                            cast<RankedTensorType>(result.getType()).getElementType()));
+    inits.push_back(
+        tensor::EmptyOp::create(builder, location, shape, cast<RankedTensorType>(result.getType()).getElementType()));
   }
   Block &old = op.getBody().front();
   auto yield = cast<ScoreYieldOp>(old.getTerminator());
   SmallVector<AffineExpr> needed;
   neededFor(yield.getValues().front(), needed);
-  auto attend = AttendOp::create(builder, location, ValueRange(inits).getTypes(), inputs, sizes, inits, op.getExtents(),
-                                 op.getMaps(), op.getQuery(), op.getValue(),
-                                 AffineMap::get(rank + 2, sizes.size(), needed, op.getContext()), places, others,
-                                 backward);
+  auto attend =
+      AttendOp::create(builder, location, ValueRange(inits).getTypes(), inputs, sizes, inits, op.getExtents(),
+                       op.getMaps(), op.getQuery(), op.getValue(),
+                       AffineMap::get(rank + 2, sizes.size(), needed, op.getContext()), places, others, backward);
   Block &body = attend.getBody().emplaceBlock();
   SmallVector<Value> indices;
   for (unsigned index = 0; index <= rank; ++index)
@@ -182,8 +182,7 @@ static void lowerAttention(Op op, unsigned rank, bool backward, ArrayRef<int64_t
     elements.push_back(body.addArgument(elementStorage(argument.getType()), location));
   OpBuilder inside = OpBuilder::atBlockEnd(&body);
   ScalarLowering scalar{inside, location, lowering.values, sizes, rank + 2, lowering.reassociate, indices};
-  IRMapping scalars =
-      lowerBody(scalar, old, [&](ScalarLowering &, unsigned number) { return elements[number]; });
+  IRMapping scalars = lowerBody(scalar, old, [&](ScalarLowering &, unsigned number) { return elements[number]; });
   SmallVector<Value> values;
   for (Value value : yield.getValues())
     values.push_back(scalars.lookup(value));

@@ -23,8 +23,8 @@ using namespace nacre;
 
 namespace {
 
-constexpr int64_t fewestQueries = 8;   // fewer leave lanes empty, and their scores take little memory
-constexpr int64_t widestHead = 512;    // features and columns: they bound what a thread keeps on its stack
+constexpr int64_t fewestQueries = 8;    // fewer leave lanes empty, and their scores take little memory
+constexpr int64_t widestHead = 512;     // features and columns: they bound what a thread keeps on its stack
 constexpr double lowestExponent = -1e4; // a bound of the maximum below all scores that matter
 
 /// A factor of a product; below: a divisor. A guard stands for 1 where its condition is `keeps`, else 0.
@@ -337,9 +337,8 @@ private:
     int64_t longest = 0;
     int row = -1;
     for (unsigned axis = 0; axis < rank; ++axis) {
-      bool inScore = through.dependsOn(e, axis) || dependsThrough(score, axis) || llvm::any_of(weight, [&](auto &factor) {
-                       return dependsThrough(factor.seen, axis);
-                     });
+      bool inScore = through.dependsOn(e, axis) || dependsThrough(score, axis) ||
+                     llvm::any_of(weight, [&](auto &factor) { return dependsThrough(factor.seen, axis); });
       bool inKeys = through.dependsOn(k, axis), inValues = through.dependsOn(v, axis);
       if (inValues && !inScore)
         columns.push_back(axis);
@@ -554,7 +553,8 @@ private:
         Value part = emit(builder, body, inputs, factor.seen);
         if (factor.guard) {
           Value one = product ? product : number(1), zero = number(0);
-          product = SelectOp::create(builder, location, type, part, factor.keeps ? one : zero, factor.keeps ? zero : one);
+          product =
+              SelectOp::create(builder, location, type, part, factor.keeps ? one : zero, factor.keeps ? zero : one);
         } else if (below) {
           product = DivideOp::create(builder, location, type, product ? product : number(1), part);
         } else {
@@ -573,7 +573,7 @@ private:
   Seen v, e, score, q, k;
   Place dot;
   bool bounded = false; // the sum of the exponentials is bounded from below
-  Value scaled; // the product in the new body
+  Value scaled;         // the product in the new body
   llvm::DenseMap<std::pair<Value, unsigned>, Value> emitted;
 };
 

@@ -23,7 +23,9 @@ public:
   /// What the scalar is: an op that is no read, or an argument of a body whose tensor is not elementwise.
   Seen resolve(Seen);
   /// The same op on operands in the same frame.
-  Seen operand(Seen seen, unsigned number) const { return {seen.scalar.getDefiningOp()->getOperand(number), seen.frame}; }
+  Seen operand(Seen seen, unsigned number) const {
+    return {seen.scalar.getDefiningOp()->getOperand(number), seen.frame};
+  }
   template <typename Op> Op as(Seen seen) const { return llvm::dyn_cast_if_present<Op>(seen.scalar.getDefiningOp()); }
 
   /// Of an argument of a body: the tensor, and where it is read.

@@ -65,8 +65,8 @@ std::pair<Count, Count> AttentionBlocks::range(unsigned along, unsigned other, i
     if (step != 1 && step != -1)
       continue;
     // form = step * along + rest >= 0, for the place in the block of `other` where rest is largest
-    AffineExpr rest = simplifyAffineExpr(form - getAffineDimExpr(along, op.getContext()) * step, op.rank() + 2,
-                                         op.getSizes().size());
+    AffineExpr rest =
+        simplifyAffineExpr(form - getAffineDimExpr(along, op.getContext()) * step, op.rank() + 2, op.getSizes().size());
     SmallVector<Value> best(at);
     if (linear->coefficients[other] > 0)
       best[other] = last;
@@ -119,8 +119,8 @@ BlockView AttentionBlocks::view(Value memref, ArrayRef<AffineExpr> subscripts, A
     sizes.push_back(size);
     strides.push_back(b.getIndexAttr(stride));
   }
-  MemRefType part = memref::SubViewOp::inferRankReducedResultType(shape, cast<MemRefType>(memref.getType()), offsets,
-                                                                  sizes, strides);
+  MemRefType part =
+      memref::SubViewOp::inferRankReducedResultType(shape, cast<MemRefType>(memref.getType()), offsets, sizes, strides);
   result.memref = memref::SubViewOp::create(b, loc, part, memref, offsets, sizes, strides);
   return result;
 }
@@ -144,9 +144,7 @@ Value AttentionBlocks::front(Value memref, ArrayRef<OpFoldResult> counts) {
   return memref::SubViewOp::create(b, loc, memref, zeros, counts, ones);
 }
 
-void AttentionBlocks::fill(Value memref, double number) {
-  linalg::FillOp::create(b, loc, real(b, number), memref);
-}
+void AttentionBlocks::fill(Value memref, double number) { linalg::FillOp::create(b, loc, real(b, number), memref); }
 
 void AttentionBlocks::copyIn(unsigned number, Value into, ArrayRef<Moving> moving, double times, double beyond) {
   BlockView from = inputView(number, moving);
@@ -189,8 +187,8 @@ void AttentionBlocks::step(unsigned loops, unsigned summed, ArrayRef<Axes> input
 }
 
 void AttentionBlocks::product(Axes x, Axes y, Value c) {
-  auto flags = arith::FastMathFlagsAttr::get(b.getContext(),
-                                             arith::FastMathFlags::reassoc | arith::FastMathFlags::contract);
+  auto flags =
+      arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::reassoc | arith::FastMathFlags::contract);
   step(3, 2, {x, y}, Axes{c, {0, 1}}, [&](OpBuilder &builder, ValueRange values) {
     Value term = arith::MulFOp::create(builder, loc, values[0], values[1], flags);
     return SmallVector<Value>{arith::AddFOp::create(builder, loc, values[2], term, flags)};
@@ -266,11 +264,12 @@ Value AttentionBlocks::exponential(OpBuilder &builder, Value scaled) {
   Value whole = arith::SubFOp::create(builder, loc, moved, shift);
   Value rest = arith::SubFOp::create(builder, loc, x, whole);
   Value sum = real(builder, 0.00015353361788489168);
-  for (double coefficient : {0.0013398874455247836, 0.00961843735848219, 0.05550332470995763, 0.24022647913616935,
-                             0.6931472028551484, 1.0})
+  for (double coefficient :
+       {0.0013398874455247836, 0.00961843735848219, 0.05550332470995763, 0.24022647913616935, 0.6931472028551484, 1.0})
     sum = add(multiply(sum, rest), real(builder, coefficient));
   Value bits = arith::BitcastOp::create(builder, loc, builder.getI32Type(), moved);
-  bits = arith::ShLIOp::create(builder, loc, bits, arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(23)));
+  bits =
+      arith::ShLIOp::create(builder, loc, bits, arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(23)));
   return multiply(sum, arith::BitcastOp::create(builder, loc, type, bits));
 }
 

@@ -71,8 +71,8 @@ protected:
   /// c[0, 1] += sum[2](a * b), in loops 0, 1 and 2.
   void product(Axes a, Axes b, mlir::Value c);
   /// What the body of the attention yields, at the indices that loops `queryLoop` and `keyLoop` of a step stand for.
-  llvm::SmallVector<mlir::Value> runBody(mlir::OpBuilder &, mlir::Value dot, mlir::ValueRange others, unsigned queryLoop,
-                                         unsigned keyLoop);
+  llvm::SmallVector<mlir::Value> runBody(mlir::OpBuilder &, mlir::Value dot, mlir::ValueRange others,
+                                         unsigned queryLoop, unsigned keyLoop);
   /// -inf where the key is beyond the last one.
   mlir::Value maskKeys(mlir::OpBuilder &, mlir::Value score, unsigned keyLoop);
   bool bodyReads() { return op.getInputs().size() > op.operandsBefore(); }

@@ -43,7 +43,8 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
       Operation *definition = used[i].getDefiningOp();
       bool isVector = isa<VectorType>(used[i].getType());
       bool ownPlace = isa_and_nonnull<memref::AllocaOp>(definition); // scratch: each thread has its own
-      if (definition && (ownPlace || definition->hasTrait<OpTrait::ConstantLike>() || (isVector && isPure(definition)))) {
+      if (definition &&
+          (ownPlace || definition->hasTrait<OpTrait::ConstantLike>() || (isVector && isPure(definition)))) {
         repeated.insert(definition);
         used.insert(definition->operand_begin(), definition->operand_end());
       } else {

@@ -35,7 +35,8 @@ public:
     int64_t queries = staticExtent(query), keys = staticExtent(key);
     columns = staticExtent(value);
     features = staticExtent(feature);
-    rows = ShapedType::isDynamic(queries) ? queriesPerBlock : std::min(queriesPerBlock, int64_t(llvm::alignTo(queries, lanes)));
+    rows = ShapedType::isDynamic(queries) ? queriesPerBlock
+                                          : std::min(queriesPerBlock, int64_t(llvm::alignTo(queries, lanes)));
     depth = ShapedType::isDynamic(keys) ? keysPerBlock : std::min(keysPerBlock, keys);
     q = scratch({features, rows});
     k = scratch({depth, features});
@@ -82,10 +83,10 @@ private:
     product({k, {0, 2}}, {q, {2, 1}}, s);
     score(queries, count);
 
-    elementwise(1, Axes{top, {0}}, Axes{before, {0}}, [](OpBuilder &, ValueRange x) { return SmallVector<Value>{x[0]}; });
-    step(2, 1, Axes{s, {1, 0}}, Axes{top, {0}}, [&](OpBuilder &inner, ValueRange x) {
-      return SmallVector<Value>{larger(inner, x[1], x[0])};
-    });
+    elementwise(1, Axes{top, {0}}, Axes{before, {0}},
+                [](OpBuilder &, ValueRange x) { return SmallVector<Value>{x[0]}; });
+    step(2, 1, Axes{s, {1, 0}}, Axes{top, {0}},
+         [&](OpBuilder &inner, ValueRange x) { return SmallVector<Value>{larger(inner, x[1], x[0])}; });
     elementwise(1, {{top, {0}}, {before, {0}}}, {{scaledTop, {0}}, {factor, {0}}, {sum, {0}}},
                 [&](OpBuilder &inner, ValueRange x) {
                   Value now = multiply(inner, x[0], real(inner, unit)), old = multiply(inner, x[1], real(inner, unit));
@@ -101,9 +102,8 @@ private:
     });
     if (op.getBody().front().getTerminator()->getNumOperands() > 1)
       weigh(queries, count);
-    elementwise(2, Axes{factor, {1}}, Axes{o, {0, 1}}, [&](OpBuilder &inner, ValueRange x) {
-      return SmallVector<Value>{multiply(inner, x[1], x[0])};
-    });
+    elementwise(2, Axes{factor, {1}}, Axes{o, {0, 1}},
+                [&](OpBuilder &inner, ValueRange x) { return SmallVector<Value>{multiply(inner, x[1], x[0])}; });
     product({v, {2, 0}}, {s, {2, 1}}, o);
   }
 
@@ -128,9 +128,8 @@ private:
       return ends && !apart ? maskKeys(inner, result, 0) : result;
     });
     if (apart)
-      elementwise(2, {}, Axes{s, {0, 1}}, [&](OpBuilder &inner, ValueRange x) {
-        return SmallVector<Value>{maskKeys(inner, x[0], 0)};
-      });
+      elementwise(2, {}, Axes{s, {0, 1}},
+                  [&](OpBuilder &inner, ValueRange x) { return SmallVector<Value>{maskKeys(inner, x[0], 0)}; });
   }
 
   void weigh(OpFoldResult queries, OpFoldResult keys) {
@@ -150,9 +149,11 @@ private:
       result.push_back(index);
     BlockView y = resultView(0, result, {{query, count}, {value, b.getIndexAttr(columns)}});
     unsigned queryLoop = y.indices.front() == query ? 0 : 1;
-    elementwise(2, {{front(o, {b.getIndexAttr(columns), count}), {1 - queryLoop, queryLoop}}, {front(factor, count), {queryLoop}}},
-                Axes{y.memref, {0, 1}},
-                [&](OpBuilder &inner, ValueRange x) { return SmallVector<Value>{multiply(inner, x[0], x[1])}; });
+    elementwise(
+        2,
+        {{front(o, {b.getIndexAttr(columns), count}), {1 - queryLoop, queryLoop}}, {front(factor, count), {queryLoop}}},
+        Axes{y.memref, {0, 1}},
+        [&](OpBuilder &inner, ValueRange x) { return SmallVector<Value>{multiply(inner, x[0], x[1])}; });
     if (op.getInits().size() < 2)
       return;
     llvm::erase(result, value);

@@ -3,8 +3,9 @@
 // grows with every block of keys, in their order, so one attention is the work of one thread and sums are the same for
 // any number of them.
 //
-//   s[i,j] = f(sum[d](q[i,d] k[d,j]))     p = exp(s - lse[i])     g[i,j] = sum[e](dy[i,e] v[e,j])     ds = p (w g - D[i])
-//   dv[e,j] += sum[i](dy[i,e] w p[i,j])   dk[d,j] += sum[i](q[i,d] ds f'[i,j])      dq[i,d] += sum[j](ds f'[i,j] k[j,d])
+//   s[i,j] = f(sum[d](q[i,d] k[d,j]))     p = exp(s - lse[i])     g[i,j] = sum[e](dy[i,e] v[e,j])     ds = p (w g -
+//   D[i]) dv[e,j] += sum[i](dy[i,e] w p[i,j])   dk[d,j] += sum[i](q[i,d] ds f'[i,j])      dq[i,d] += sum[j](ds f'[i,j]
+//   k[j,d])
 #include "AttentionBlocks.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
