@@ -8,6 +8,7 @@
 // softmax. The score is whatever stands in the exponent, apart from the maximum; it is computed again where it is
 // wanted, so nobody else may read a tensor that depends on it.
 #include "Passes.h"
+#include "differentiate/Differentiate.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
 #include "optimize/Through.h"
@@ -74,8 +75,34 @@ public:
     return found;
   }
 
-  bool succeeds() {
-    return real() && weights() && exponent() && product() && roles() && isUsedHereOnly() && !through.gaveUp();
+  /// What is missing, and whether it is the writing that misses it or only these sizes and types.
+  struct Miss {
+    unsigned step = 0; // how far the match came
+    StringRef reason = "it is no sum, over one index, of a tensor times further factors";
+    bool broken = true; // a promise
+  };
+
+  /// Nothing if this is an attention.
+  std::optional<Miss> misses() {
+    if (!real())
+      return Miss{1, "attention is computed in f32 and f64", false};
+    if (!weights())
+      return Miss{2, "no factor is an exponential divided by its own sum over the summed index"};
+    if (!exponent())
+      return Miss{3, "the sum of the exponentials is bounded from below, but their maximum is not taken out"};
+    if (!product())
+      return Miss{4, "the scores hold no sum of products of queries and keys"};
+    if (!roles())
+      return Miss{5, "queries, keys and values do not depend on indices of their own"};
+    if (!fits())
+      return Miss{6, "there are few queries, or heads are wide", false};
+    if (!canBeWritten())
+      return Miss{7, "an element is gathered in the equation that has the product of queries and keys"};
+    if (!isUsedHereOnly())
+      return Miss{8, "the scores or the weights are read elsewhere too"};
+    if (through.gaveUp())
+      return Miss{9, "there are too many steps between the scores and the sum"};
+    return std::nullopt;
   }
 
   void replace() {
@@ -351,6 +378,10 @@ private:
       return false;
     value = columns.front();
     query = row;
+    return true;
+  }
+
+  bool fits() {
     auto features = constantIn(featureExtent);
     auto keys = constantIn(keyExtent);
     if (!features || *features > widestHead || extentOf(value) > widestHead || extentOf(query) < fewestQueries ||
@@ -359,8 +390,11 @@ private:
     for (Seen read : {q, k, v})
       if (cast<RankedTensorType>(through.tensor(read).getType()).getElementType() != root.getType().getElementType())
         return false;
-    return cast<RankedTensorType>(dot.tensor.getType()).getElementType() == root.getType().getElementType() &&
-           inlines(score) && llvm::all_of(weight, [&](auto &factor) { return inlines(factor.seen); });
+    return cast<RankedTensorType>(dot.tensor.getType()).getElementType() == root.getType().getElementType();
+  }
+
+  bool canBeWritten() {
+    return inlines(score) && llvm::all_of(weight, [&](auto &factor) { return inlines(factor.seen); });
   }
 
   bool dependsThrough(Seen seen, unsigned axis) {
@@ -597,23 +631,33 @@ bool hasSecondDerivatives(func::FuncOp function) {
 
 struct FuseAttention : nacre::impl::FuseAttentionBase<FuseAttention> {
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!hasSecondDerivatives(function))
-        fuse(function);
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      bool twice = hasSecondDerivatives(function);
+      SmallVector<EquationOp> equations;
+      function.walk([&](EquationOp equation) { equations.push_back(equation); });
+      for (EquationOp equation : equations)
+        if (!twice && !equation->use_empty() && failed(fuse(equation)))
+          return signalPassFailure();
+    }
   }
 
-  static void fuse(func::FuncOp function) {
-    SmallVector<EquationOp> equations;
-    function.walk([&](EquationOp equation) { equations.push_back(equation); });
-    for (EquationOp equation : equations) {
-      if (equation->use_empty())
-        continue;
-      for (Match &match : Match::candidates(equation))
-        if (match.succeeds()) {
-          match.replace();
-          break;
-        }
+  /// Fails after an error where the source promises an attention and the equation is none.
+  static LogicalResult fuse(EquationOp equation) {
+    Match::Miss farthest;
+    for (Match &match : Match::candidates(equation)) {
+      std::optional<Match::Miss> miss = match.misses();
+      if (!miss) {
+        match.replace();
+        return success();
+      }
+      if (miss->step > farthest.step)
+        farthest = *miss;
     }
+    auto promises = equation->getAttrOfType<ArrayAttr>("nacre.promises");
+    bool promised = promises && llvm::is_contained(promises.getAsValueRange<StringAttr>(), "fuse(attention)");
+    if (!promised || !farthest.broken)
+      return success();
+    return refuse(equation.getLoc(), "not-supported") << "`@fuse(attention)` cannot be kept: " << farthest.reason;
   }
 };
 

@@ -1,5 +1,5 @@
-/* Calls attention and its derivatives with buffers of exactly the promised bytes, at lengths below, at and between the sizes of
-   its blocks, on one thread and on two, whose results must be the same bits. */
+/* Calls attention and its derivatives with buffers of exactly the promised bytes, at lengths below, at and between the
+   sizes of its blocks, on one thread and on two, whose results must be the same bits. */
 #ifndef SHORT
 #define SHORT 0 /* bytes that the keys lack: a planted fault */
 #endif
