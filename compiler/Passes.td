@@ -6,6 +6,10 @@ include "mlir/Pass/PassBase.td"
 def InlineKeep : Pass<"nacre-inline-keep", "::mlir::ModuleOp"> {
   let summary = "replaces named composites by their bodies";
 }
+def FuseAttention : Pass<"nacre-fuse-attention", "::mlir::ModuleOp"> {
+  let summary = "softmax(score(q k)) v, as the library or plain equations write it, becomes `nacre.attention`";
+  let description = "Before derivatives are taken, so that the op gives its own, and after composites were inlined.";
+}
 def Differentiate : Pass<"nacre-differentiate", "::mlir::ModuleOp"> {
   let summary = "replaces every gradient by the adjoint of what lies between its two values";
   let description = [{

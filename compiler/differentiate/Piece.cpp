@@ -451,4 +451,8 @@ std::optional<SmallVector<AffineExpr>> affineConditions(Value condition, MLIRCon
   return comparison(condition, false, context);
 }
 
+std::optional<SmallVector<AffineExpr>> affineConditionsOfNot(Value condition, MLIRContext *context) {
+  return comparison(condition, true, context);
+}
+
 } // namespace nacre

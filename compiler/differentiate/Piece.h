@@ -82,6 +82,8 @@ mlir::AffineExpr affineOf(mlir::Value scalar, mlir::MLIRContext *);
 /// Forms that are all at least 0 exactly where the condition holds; nothing if it is no conjunction of affine
 /// conditions.
 std::optional<llvm::SmallVector<mlir::AffineExpr>> affineConditions(mlir::Value condition, mlir::MLIRContext *);
+/// The same for where the condition does not hold.
+std::optional<llvm::SmallVector<mlir::AffineExpr>> affineConditionsOfNot(mlir::Value condition, mlir::MLIRContext *);
 
 /// Adds the piece to zeros in the shape of `like`: as equations whose results are put in place, or as a scatter. Null
 /// if nothing arrives. Fails after an error.

@@ -198,7 +198,7 @@ private:
     case Value::Kind::Constant:
       return ConstantOp::create(builder, place, constant(value));
     case Value::Kind::Equation:
-      return equations->import(value, values, place);
+      return promised(equations->import(value, values, place), value);
     case Value::Kind::Reshape:
     case Value::Kind::Concat: {
       auto list = extents(value.type, space);
@@ -254,6 +254,14 @@ private:
     bool isUnsigned = type.isUnsignedInteger();
     uint64_t bits = isUnsigned ? static_cast<uint64_t>(number) : static_cast<uint64_t>(static_cast<int64_t>(number));
     return llvm::APInt(type.getIntOrFloatBitWidth(), bits, !isUnsigned, /*implicitTrunc=*/true);
+  }
+
+  /// What the source promises of a value stays with its op, for the pass that keeps it.
+  mlir::Value promised(mlir::Value result, const Value &value) {
+    std::vector<llvm::StringRef> promises(value.promises.begin(), value.promises.end());
+    if (mlir::Operation *op = promises.empty() ? nullptr : result.getDefiningOp())
+      op->setAttr("nacre.promises", builder.getStrArrayAttr(promises));
+    return result;
   }
 
   mlir::Value keep(const Value &value, llvm::ArrayRef<mlir::Value> operands, mlir::Location place) {

@@ -52,6 +52,7 @@ void registerLowering(DialectRegistry &registry) {
               cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect, linalg::LinalgDialect, math::MathDialect,
               memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect, ub::UBDialect, vector::VectorDialect>();
   registerForeignCalls(registry);
+  registerAttention(registry);
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(registry);
   linalg::registerBufferizableOpInterfaceExternalModels(registry);
@@ -85,6 +86,8 @@ static LoopsOptions loops(const LoweringOptions &options) {
 
 void buildFused(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createInlineKeep());
+  if (!options.reference)
+    manager.addPass(createFuseAttention());
   manager.addPass(createDifferentiate());
   if (options.reference)
     return;

@@ -19,6 +19,7 @@ struct LoweringOptions {
 /// The dialects of every stage and the interfaces that the passes ask for.
 void registerLowering(mlir::DialectRegistry &);
 void registerForeignCalls(mlir::DialectRegistry &); // part of it
+void registerAttention(mlir::DialectRegistry &);    // part of it
 
 void buildFused(mlir::OpPassManager &, const LoweringOptions &);   // nacre -> nacre
 void buildLinalg(mlir::OpPassManager &, const LoweringOptions &);  // nacre -> linalg on tensors

@@ -165,15 +165,21 @@ LogicalResult KeepOp::verify() {
 }
 
 LogicalResult IndexOp::verify() {
-  auto space = (*this)->getParentOfType<IndexSpace>();
-  if (!space)
-    return emitOpError("stands outside an equation");
   AffineMap map = getExpression();
-  unsigned loops = space.getExtents().getNumResults();
-  if (map.getNumResults() != 1 || map.getNumDims() != loops || map.getNumSymbols() != space.getSizes().size())
-    return emitOpError() << "needs one expression over " << loops << " indices and " << space.getSizes().size()
-                         << " sizes, not " << AffineMapAttr::get(map);
-  return success();
+  auto check = [&](auto space) -> LogicalResult {
+    unsigned loops = space.getExtents().getNumResults();
+    if (map.getNumResults() != 1 || map.getNumDims() != loops || map.getNumSymbols() != space.getSizes().size())
+      return emitOpError() << "needs one expression over " << loops << " indices and " << space.getSizes().size()
+                           << " sizes, not " << AffineMapAttr::get(map);
+    return success();
+  };
+  if (auto space = (*this)->getParentOfType<IndexSpace>())
+    return check(space);
+  if (auto attention = (*this)->getParentOfType<AttentionOp>())
+    return check(attention);
+  if (auto gradient = (*this)->getParentOfType<AttentionGradientOp>())
+    return check(gradient);
+  return emitOpError("stands outside an equation");
 }
 
 LogicalResult ElementOp::verify() {

@@ -6,6 +6,7 @@ include "ops/Scalars.td"
 include "ops/Primitives.td"
 include "ops/Tensors.td"
 include "ops/Movement.td"
+include "ops/Attention.td"
 include "ops/Derivatives.td"
 include "ops/Control.td"
 #endif

@@ -184,7 +184,7 @@ bool Walker::statement(const ast::Stmt *s, Scope *inner) {
 }
 
 static const std::pair<std::string_view, bool> KnownAttributes[] = { // name, honoured so far
-    {"fuse", false},   {"keep", true},       {"unroll", true},   {"private", true},
+    {"fuse", true},    {"keep", true},       {"unroll", true},   {"private", true},
     {"read", true},    {"write", true},      {"session", false}, {"precision", false},
     {"target", false}, {"checkpoint", true}, {"symbol", true},   {"lower_is_better", true}};
 
@@ -205,6 +205,17 @@ void Walker::attributes(const ast::Stmt *s) {
     if (!known->second && expanding())
       notSupported("`@" + a.name.text + "`", a.span,
                    "an attribute is a promise; without it the program means the same");
+    if (a.name.text != "fuse" || !expanding())
+      continue;
+    // Goes with the equation to the compiler, which keeps it or says why not.
+    bool isAttention = a.arguments.size() == 1 && a.arguments[0].name.text.empty() && a.arguments[0].value &&
+                       a.arguments[0].value->span.text() == "attention";
+    if (!isAttention)
+      notSupported("`" + std::string(a.span.text()) + "`", a.span, "what can be promised is `@fuse(attention)`");
+    if (s->kind != ast::StmtKind::Equation)
+      notSupported("`@fuse(attention)` before another statement than an equation", a.span,
+                   "write it before the sum over the keys");
+    emit.promises.push_back("fuse(attention)");
   }
 }
 

@@ -21,6 +21,7 @@ DIFFERENTIATED = ("activations", "layers/", "losses/", "models/")
 # The file of Inputs/ -> the test that runs it, and words of its RUN line.
 TESTS = {"layers": ("gradients.test", "check.py %nacre layers"), "losses": ("gradients.test", "check.py %nacre losses"),
          "functions": ("gradients.test", "check.py %nacre functions"), "models": ("gradients.test", "check.py %nacre models"),
+         "attention": ("gradients.test", "check.py %nacre attention"),
          "optimizers": ("trajectories.test", "trajectories.py %nacre optimizers"),
          "training": ("trajectories.test", "trajectories.py %nacre training"), "draws": ("draws.test", "draws.py %nacre"),
          "metrics": ("metrics.test", "metrics.py %nacre"), "large": ("large.test", "large.py %nacre")}

@@ -243,6 +243,14 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     }
   }
 
+  /// Whether several threads run this already, each for itself.
+  static bool isShared(Operation *op) {
+    for (Operation *loop = op->getParentOp(); loop; loop = loop->getParentOp())
+      if (loop->hasAttr(grainAttribute))
+        return true;
+    return false;
+  }
+
   LogicalResult emit(Planned &planned) {
     Kernel &kernel = planned.kernel;
     linalg::LinalgOp last = kernel.steps.back().op;
@@ -255,7 +263,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     }
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
-    EmitOptions options{vectorBits, threads};
+    EmitOptions options{vectorBits, threads && !isShared(last)};
     if (planned.tile->across)
       emitReduceAcross(emitter, kernel, *planned.tile, options);
     else

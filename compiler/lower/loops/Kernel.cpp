@@ -68,7 +68,7 @@ Kernel makeKernel(linalg::LinalgOp root) {
 
 /// Whether `op` may read or write memory behind `buffer`. Ops of unknown effect count as touching everything.
 static bool touches(Operation *op, Value buffer, bool writesOnly) {
-  if (isMemoryEffectFree(op) || isa<ViewLikeOpInterface, memref::AllocOp>(op))
+  if (isMemoryEffectFree(op) || isa<ViewLikeOpInterface, memref::AllocOp, memref::AllocaOp>(op))
     return false;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
     for (OpOperand &operand : op->getOpOperands()) {
@@ -113,7 +113,7 @@ static SmallVector<Value> buffersLoaded(const Step &step) {
 }
 
 static bool isAlone(Value memref) { // a whole allocation, not a view of one
-  return isa_and_nonnull<memref::AllocOp>(memref.getDefiningOp());
+  return isa_and_nonnull<memref::AllocOp, memref::AllocaOp>(memref.getDefiningOp());
 }
 
 /// The fill just before the root that sets one of its outputs.

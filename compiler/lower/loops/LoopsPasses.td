@@ -23,6 +23,14 @@ def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
 }
+def TileAttention : Pass<"nacre-tile-attention", "::mlir::func::FuncOp"> {
+  let summary = "attentions become loops over blocks of queries and keys, each a few linalg ops on scratch";
+  let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
+                 Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::math::MathDialect"];
+}
 def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,

@@ -7,6 +7,7 @@
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -44,7 +45,9 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
     for (unsigned i = 0; i < used.size(); ++i) { // grows while vectors are replaced by what they are made of
       Operation *definition = used[i].getDefiningOp();
       bool isVector = isa<VectorType>(used[i].getType());
-      if (definition && (definition->hasTrait<OpTrait::ConstantLike>() || (isVector && isPure(definition)))) {
+      bool ownPlace = isa_and_nonnull<memref::AllocaOp>(definition); // scratch: each thread has its own
+      if (definition &&
+          (ownPlace || definition->hasTrait<OpTrait::ConstantLike>() || (isVector && isPure(definition)))) {
         repeated.insert(definition);
         used.insert(definition->operand_begin(), definition->operand_end());
       } else {
@@ -95,6 +98,9 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
       if (Attribute attribute = nest->getAttr(name))
         call->setAttr(name, attribute);
     nest.erase();
+    for (Operation *op : repeated)
+      if (isa<memref::AllocaOp>(op) && op->use_empty())
+        op->erase();
   }
 
   llvm::StringSet<> names;

@@ -18,6 +18,10 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
   if (options.profile)
     manager.addPass(createDeclareHooks());
   if (options.optimise) {
+    TileAttentionOptions attention;
+    attention.vectorBits = options.vectorBits;
+    attention.threads = options.threads;
+    manager.addNestedPass<func::FuncOp>(createTileAttention(attention));
     EmitLoopsOptions emit;
     emit.profile = options.profile;
     emit.vectorBits = options.vectorBits;
