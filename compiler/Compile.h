@@ -50,6 +50,8 @@ struct CompileOptions {
   std::string cpu = "x86-64-v3"; // an LLVM processor name, or `native`
   bool lineTables = true;        // DWARF line tables that name the model's lines
   bool threads = true;           // parallel loops on the runtime's pool
+  bool winograd = true;          // 3 x 3 convolutions by transformed filters where that is faster
+  unsigned winogradEdge = 0;     // 2 or 4: with tiles of this edge, faster or not
   /// Adds data and functions of its own (tables, typed wrappers) to the module before it is optimised. Returns an empty
   /// string, or why it could not.
   std::function<std::string(llvm::Module &, const std::vector<ModelFacts> &)> extend;

@@ -78,6 +78,8 @@ static LoopsOptions loops(const LoweringOptions &options) {
   LoopsOptions loops;
   loops.vectorBits = options.vectorBits;
   loops.threads = options.threads;
+  loops.winograd = options.winograd;
+  loops.winogradEdge = options.winogradEdge;
   loops.optimise = !options.reference;
   return loops;
 }

@@ -1,8 +1,10 @@
 // Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
 #include "Access.h"
+#include "Frame.h"
 #include "Loops.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "Winograd.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -44,6 +46,7 @@ namespace {
 struct Planned {
   Kernel kernel;
   std::optional<Tile> tile;
+  bool winograd = false;
 };
 
 struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
@@ -52,6 +55,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
+    readThroughFrames(function);
     for (Planned &planned : plan(function))
       if (failed(emit(planned)))
         return signalPassFailure();
@@ -141,11 +145,16 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   /// lanes cannot run along f, and every operand of the long sum would be gathered.
   Planned planKernel(linalg::LinalgOp op, const llvm::SmallPtrSet<Operation *, 32> &taken,
                      llvm::SmallPtrSet<Operation *, 32> &takenThen) {
+    if (op->hasAttr(winogradAttribute)) {
+      takenThen = taken;
+      if (std::optional<Kernel> kernel = winogradKernel(op, takenThen, vectorBits))
+        return {std::move(*kernel), std::nullopt, true};
+    }
     std::optional<Planned> best;
     double cheapest = 0, apart = 0; // apart: the epilogues left out
     for (unsigned most = mostEpilogues;;) {
       llvm::SmallPtrSet<Operation *, 32> with = taken;
-      Planned planned{makeKernel(op), std::nullopt};
+      Planned planned{makeKernel(op), std::nullopt, false};
       absorbNeighbours(planned.kernel, with, most);
       planned.tile = chooseTile(planned.kernel, vectorBits);
       unsigned epilogues = planned.kernel.steps.size() - 1;
@@ -183,7 +192,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       result.push_back(planKernel(op, taken, takenThen));
       taken = std::move(takenThen);
       bool alone = result.back().kernel.steps.size() == 1; // no epilogue is part of the kernel
-      if (alone)
+      if (alone && !result.back().winograd)
         candidates.push_back(result.size() - 1);
     }
     // Only now, for fusion looks at whole buffers.
@@ -204,7 +213,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   LogicalResult emit(Planned &planned) {
     Kernel &kernel = planned.kernel;
     linalg::LinalgOp last = kernel.steps.back().op;
-    if (!planned.tile) {
+    if (!planned.tile && !planned.winograd) {
       for (Operation *fill : kernel.absorbed)
         if (failed(toScalarLoops(cast<linalg::LinalgOp>(fill))))
           return failure();
@@ -213,7 +222,9 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
     EmitOptions options{vectorBits, threads};
-    if (planned.tile->across)
+    if (planned.winograd)
+      emitWinograd(emitter, kernel, options);
+    else if (planned.tile->across)
       emitReduceAcross(emitter, kernel, *planned.tile, options);
     else
       emitTileKernel(emitter, kernel, *planned.tile, options);

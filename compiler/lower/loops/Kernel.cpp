@@ -91,7 +91,7 @@ static bool touches(Operation *op, Value buffer, bool writesOnly) {
   return true;
 }
 
-static bool touchedBetween(Operation *first, Operation *last, Value buffer, bool writesOnly) {
+bool touchedBetween(Operation *first, Operation *last, Value buffer, bool writesOnly) {
   for (Operation *op = first->getNextNode(); op && op != last; op = op->getNextNode())
     if (touches(op, buffer, writesOnly))
       return true;

@@ -7,6 +7,7 @@
 #include "Access.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "Winograd.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -56,6 +57,8 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
   }
 
   void visit(linalg::GenericOp op) {
+    if (op->hasAttr(winogradAttribute)) // its filter has been
+      return;
     Kernel kernel = makeKernel(op);
     if (!combinersOf(op) || !bodyVectorises(op))
       return;
