@@ -100,6 +100,8 @@ public:
     LoweringOptions lowering;
     lowering.reference = options.reference;
     lowering.threads = options.threads;
+    lowering.winograd = options.winograd;
+    lowering.winogradEdge = options.winogradEdge;
     lowering.vectorBits = vectorBits(processor);
     lowering.lineTables = options.lineTables;
     lowering.profile = options.profile;

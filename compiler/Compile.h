@@ -53,6 +53,8 @@ struct CompileOptions {
   bool threads = true;           // parallel loops on the runtime's pool
   bool profile = false;          // every kernel is measured (runtime/src/profile.c); not under `reference`
   bool report = false;           // CompileResult::report is filled
+  bool winograd = true;          // 3 x 3 convolutions by transformed filters where that is faster
+  unsigned winogradEdge = 0;     // 2 or 4: with tiles of this edge, faster or not
   /// Adds data and functions of its own (tables, typed wrappers) to the module before it is optimised. Returns an empty
   /// string, or why it could not.
   std::function<std::string(llvm::Module &, const std::vector<ModelFacts> &)> extend;

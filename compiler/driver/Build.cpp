@@ -146,6 +146,7 @@ int runShow(const Options &options) {
     return Failure;
   CompileOptions compileOptions;
   compileOptions.reference = options.reference;
+  setWinograd(options.winograd, compileOptions);
   if (!options.cpu.empty())
     compileOptions.cpu = options.cpu;
   CompileResult result = compile(*program, stage, compileOptions);

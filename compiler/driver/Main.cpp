@@ -131,6 +131,11 @@ private:
         ->check(CLI::IsMember({"f32", "f64"}).description(""))
         ->type_name("TYPE");
     sub->add_flag("--reference", options.reference, "the plain lowering: slow, and the measure of the fast one");
+    sub->add_option("--winograd", options.winograd,
+                    "3 x 3 convolutions by transformed filters, whose results differ by 1e-5: on (where that is "
+                    "faster), off, or 2 or 4, the edge of the tiles to use everywhere (default: on)")
+        ->check(CLI::IsMember({"on", "off", "2", "4"}).description(""))
+        ->type_name("HOW");
   }
 
   void addLink(CLI::App *sub) {

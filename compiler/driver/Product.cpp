@@ -99,6 +99,7 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
                               const DescriptorOptions &descriptor) {
   CompileOptions compile;
   compile.reference = product.options.reference;
+  setWinograd(product.options.winograd, compile);
   compile.cpu = cpu;
   compile.profile = product.options.profile;
   compile.report = product.options.report;
@@ -109,6 +110,11 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
 }
 
 } // namespace
+
+void setWinograd(const std::string &text, CompileOptions &compile) {
+  compile.winograd = text != "off";
+  compile.winogradEdge = text == "2" ? 2 : text == "4" ? 4 : 0;
+}
 
 std::string buildProduct(const Program &program, const std::string &kind, const std::string &output,
                          const ProductOptions &product) {

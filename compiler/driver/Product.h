@@ -18,5 +18,7 @@ struct ProductOptions {
 std::string buildProgram(const Program &, const std::string &output, const ProductOptions &);
 /// Writes one product of the kinds that `--emit` names.
 std::string buildProduct(const Program &, const std::string &kind, const std::string &output, const ProductOptions &);
+/// What --winograd says.
+void setWinograd(const std::string &text, CompileOptions &);
 
 } // namespace nacre

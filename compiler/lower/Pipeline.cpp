@@ -79,6 +79,8 @@ static LoopsOptions loops(const LoweringOptions &options) {
   LoopsOptions loops;
   loops.vectorBits = options.vectorBits;
   loops.threads = options.threads;
+  loops.winograd = options.winograd;
+  loops.winogradEdge = options.winogradEdge;
   loops.optimise = !options.reference;
   loops.profile = options.profile && !options.reference;
   return loops;

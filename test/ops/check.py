@@ -2,7 +2,8 @@
 
     python check.py NACRE FAMILY.nacre FOLDER
 
-FAMILY.py beside it defines `cases()`, which yields Case(entry, inputs, results), and possibly WEIGHTS, name -> array.
+FAMILY.py beside it defines `cases()`, which yields Case(entry, inputs, results), and possibly WEIGHTS, name -> array,
+and MODES, name -> flags of `nacre build`.
 """
 import dataclasses
 import importlib.util
@@ -96,7 +97,7 @@ def main():
         weights = os.path.join(folder, "weights.safetensors")
         write_safetensors(weights, module.WEIGHTS)
     failures = count = 0
-    for mode, flags in MODES.items():
+    for mode, flags in getattr(module, "MODES", MODES).items():
         program = os.path.join(folder, f"{family}_{mode}")
         subprocess.run([nacre, "build", source, *flags, "-o", program], check=True)
         for case in module.cases():

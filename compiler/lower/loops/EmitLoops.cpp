@@ -1,10 +1,12 @@
 // Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
 #include "Access.h"
+#include "Frame.h"
 #include "KernelFacts.h"
 #include "Loops.h"
 #include "PanelCopy.h"
 #include "Passes.h"
 #include "Tile.h"
+#include "Winograd.h"
 #include "dialect/Remarks.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -50,6 +52,7 @@ struct Planned {
   KernelFacts facts = {};
   std::optional<PanelCopy> copy = {}; // of an operand, packed on the way
   bool dropped = false;               // became part of another kernel
+  bool winograd = false;
 };
 
 struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
@@ -58,6 +61,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
+    readThroughFrames(function);
     std::vector<Planned> kernels = plan(function);
     describe(kernels);
     for (Planned &planned : kernels)
@@ -162,11 +166,16 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   /// lanes cannot run along f, and every operand of the long sum would be gathered.
   Planned planKernel(linalg::LinalgOp op, const llvm::SmallPtrSet<Operation *, 32> &taken,
                      llvm::SmallPtrSet<Operation *, 32> &takenThen) {
+    if (op->hasAttr(winogradAttribute)) {
+      takenThen = taken;
+      if (std::optional<Kernel> kernel = winogradKernel(op, takenThen, vectorBits))
+        return {std::move(*kernel), std::nullopt, true};
+    }
     std::optional<Planned> best;
     double cheapest = 0, apart = 0; // apart: the epilogues left out
     for (unsigned most = mostEpilogues;;) {
       llvm::SmallPtrSet<Operation *, 32> with = taken;
-      Planned planned{makeKernel(op), std::nullopt};
+      Planned planned{makeKernel(op), std::nullopt, false};
       absorbNeighbours(planned.kernel, with, most);
       planned.tile = chooseTile(planned.kernel, vectorBits);
       unsigned epilogues = planned.kernel.steps.size() - 1;
@@ -204,7 +213,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       result.push_back(planKernel(op, taken, takenThen));
       taken = std::move(takenThen);
       bool alone = result.back().kernel.steps.size() == 1; // no epilogue is part of the kernel
-      if (alone)
+      if (alone && !result.back().winograd)
         candidates.push_back(result.size() - 1);
     }
     takeCopies(result);
@@ -255,7 +264,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     Kernel &kernel = planned.kernel;
     linalg::LinalgOp last = kernel.steps.back().op;
     KernelFrame frame(planned.facts, last, profile);
-    if (!planned.tile) {
+    if (!planned.tile && !planned.winograd) {
       for (Operation *fill : kernel.absorbed)
         if (failed(toScalarLoops(cast<linalg::LinalgOp>(fill))))
           return failure();
@@ -264,7 +273,9 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
     EmitOptions options{vectorBits, threads && !isShared(last)};
-    if (planned.tile->across)
+    if (planned.winograd)
+      emitWinograd(emitter, kernel, options);
+    else if (planned.tile->across)
       emitReduceAcross(emitter, kernel, *planned.tile, options);
     else
       emitTileKernel(emitter, kernel, *planned.tile, options, planned.copy ? &*planned.copy : nullptr);

@@ -46,7 +46,7 @@ constexpr unsigned mostEpilogues = 8;
 /// is then emitted in place of its last op. Ops in `taken` belong to other kernels already; those taken here are added.
 void absorbNeighbours(Kernel &kernel, llvm::SmallPtrSetImpl<mlir::Operation *> &taken, unsigned epilogues);
 
-/// Whether an op between two of a block reads or writes the memory behind `buffer`.
+/// Whether an op strictly between two of one block may write (or touch at all) the memory behind `buffer`.
 bool touchedBetween(mlir::Operation *first, mlir::Operation *last, mlir::Value buffer, bool writesOnly);
 
 /// The buffer behind views: an allocation or a function argument.

@@ -12,6 +12,8 @@ namespace nacre {
 struct LoopsOptions {
   unsigned vectorBits = 512; // of a vector register of the target: 128, 256 or 512
   bool threads = true;       // share out large kernels
+  bool winograd = true;      // 3 x 3 convolutions by transformed filters where that is faster
+  unsigned winogradEdge = 0; // 2 or 4: with tiles of this edge, faster or not
   bool optimise = true;      // false: the reference, plain loops
   bool profile = false;      // measure every kernel
 };

@@ -17,6 +17,13 @@ def SplitReductions : Pass<"nacre-split-reductions", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
 }
+def TransformFilters : Pass<"nacre-transform-filters", "::mlir::func::FuncOp"> {
+  let summary = "filters of 3 x 3 convolutions are transformed where that saves more multiplications than it costs";
+  let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
+                 Option<"edge", "edge", "unsigned", "0", "2 or 4: the edge of every tile, whatever it costs">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
 def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
   let summary = "operands that register tiles would read badly are copied into panels of columns";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">];

@@ -8,6 +8,7 @@
 #include "Passes.h"
 #include "Tile.h"
 #include "dialect/Remarks.h"
+#include "Winograd.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -57,6 +58,8 @@ struct PackOperandsPass : impl::PackOperandsBase<PackOperandsPass> {
   }
 
   void visit(linalg::GenericOp op) {
+    if (op->hasAttr(winogradAttribute)) // its filter has been
+      return;
     Kernel kernel = makeKernel(op);
     if (!combinersOf(op) || !bodyVectorises(op))
       return;

@@ -56,6 +56,12 @@ void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
   permute.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPermuteResults(permute));
   manager.addNestedPass<func::FuncOp>(createSplitReductions());
+  if (options.winograd) {
+    TransformFiltersOptions filters;
+    filters.vectorBits = options.vectorBits;
+    filters.edge = options.winogradEdge;
+    manager.addNestedPass<func::FuncOp>(createTransformFilters(filters));
+  }
   PackOperandsOptions pack;
   pack.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPackOperands(pack));
@@ -71,11 +77,15 @@ struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
 } // namespace
 
 void registerLoopsPipelines() {
-  PassPipelineRegistration<PipelineFlags>(
-      "nacre-loops", "linalg on buffers to loops over one arena",
-      [](OpPassManager &manager, const PipelineFlags &flags) {
-        buildLoopsPipeline(manager, {flags.vectorBits, flags.threads, flags.optimise, flags.profile});
-      });
+  PassPipelineRegistration<PipelineFlags>("nacre-loops", "linalg on buffers to loops over one arena",
+                                          [](OpPassManager &manager, const PipelineFlags &flags) {
+                                            LoopsOptions options;
+                                            options.vectorBits = flags.vectorBits;
+                                            options.threads = flags.threads;
+                                            options.optimise = flags.optimise;
+                                            options.profile = flags.profile;
+                                            buildLoopsPipeline(manager, options);
+                                          });
 }
 
 } // namespace nacre
