@@ -99,6 +99,7 @@ public:
     lowering.threads = options.threads;
     lowering.vectorBits = vectorBits(processor);
     lowering.lineTables = options.lineTables;
+    lowering.dots = dotForms(processor);
 
     result.ok = stage(Stage::Nacre, [&] { return importModule(); }) && passes(Stage::Fused, buildFused, lowering) &&
                 passes(Stage::Linalg, buildLinalg, lowering) && passes(Stage::Buffers, buildBuffers, lowering) &&

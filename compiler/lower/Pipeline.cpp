@@ -79,6 +79,7 @@ static LoopsOptions loops(const LoweringOptions &options) {
   loops.vectorBits = options.vectorBits;
   loops.threads = options.threads;
   loops.optimise = !options.reference;
+  loops.dots = options.dots;
   return loops;
 }
 

@@ -161,6 +161,10 @@ extern const nacre_module_info nacre_main_module;
 void nacre_parallel_for(void (*body)(void *context, int64_t begin, int64_t end), void *context, int64_t count,
                         int64_t grain);
 
+/* Called by generated code before it uses the tile registers of AMX: asks the system for them, once per process. Ends
+   the program where that is refused, which nacre_model_open and executables find out before. */
+void nacre_use_tiles(void);
+
 /* Called by the typed wrappers that generated objects export: checks dims, guards and subscripts, then calls.
    `models` in the order of entry->models. 0 or an error code with its text in nacre_last_error(). */
 struct nacre_model;

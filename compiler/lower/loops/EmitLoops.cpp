@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -52,6 +53,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
+    forms = dotFormsOf(dots);
     for (Planned &planned : plan(function))
       if (failed(emit(planned)))
         return signalPassFailure();
@@ -147,7 +149,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       llvm::SmallPtrSet<Operation *, 32> with = taken;
       Planned planned{makeKernel(op), std::nullopt};
       absorbNeighbours(planned.kernel, with, most);
-      planned.tile = chooseTile(planned.kernel, vectorBits);
+      planned.tile = chooseTile(planned.kernel, vectorBits, forms);
       unsigned epilogues = planned.kernel.steps.size() - 1;
       if (!planned.tile && !epilogues) { // scalar code takes in nothing
         planned.kernel = makeKernel(op);
@@ -163,7 +165,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       }
       if (!epilogues)
         return std::move(*best);
-      apart += cyclesOf(last, chooseTile(last, vectorBits));
+      apart += cyclesOf(last, chooseTile(last, vectorBits, forms));
       most = epilogues - 1;
     }
   }
@@ -194,7 +196,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         Kernel kernel = makeKernel(flat);
         kernel.initial = result[number].kernel.initial;
         kernel.absorbed = result[number].kernel.absorbed;
-        result[number].tile = chooseTile(kernel, vectorBits);
+        result[number].tile = chooseTile(kernel, vectorBits, forms);
         result[number].kernel = std::move(kernel);
       }
     }
@@ -213,7 +215,13 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
     EmitOptions options{vectorBits, threads};
-    if (planned.tile->across)
+    if (planned.tile->dot && planned.tile->dot->form->tiles)
+      emitDotTiles(emitter, kernel, *planned.tile, options);
+    else if (planned.tile->dot)
+      emitDotVectors(emitter, kernel, *planned.tile, options);
+    else if (planned.tile->panels)
+      emitPanelCopy(emitter, kernel, *planned.tile, options);
+    else if (planned.tile->across)
       emitReduceAcross(emitter, kernel, *planned.tile, options);
     else
       emitTileKernel(emitter, kernel, *planned.tile, options);
@@ -222,6 +230,8 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     last->erase();
     return success();
   }
+
+  SmallVector<const DotForm *> forms;
 };
 
 struct ScalarLoopsPass : impl::ScalarLoopsBase<ScalarLoopsPass> {

@@ -1,6 +1,7 @@
 // From linalg on buffers to loops: what the rest of the compiler asks of this folder.
 #pragma once
 #include <memory>
+#include <string>
 
 namespace mlir {
 class OpPassManager;
@@ -13,6 +14,7 @@ struct LoopsOptions {
   unsigned vectorBits = 512; // of a vector register of the target: 128, 256 or 512
   bool threads = true;       // share out large kernels
   bool optimise = true;      // false: the reference, plain loops
+  std::string dots;          // what the target has of DotForms.def, as `dotFormsOf` reads it
 };
 
 /// Bufferised module in, scf/vector/memref/arith loops over one arena out.

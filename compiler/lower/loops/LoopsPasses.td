@@ -23,13 +23,20 @@ def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
 }
+def PackDots : Pass<"nacre-pack-dots", "::mlir::func::FuncOp"> {
+  let summary = "factors of bf16 and of bytes are copied into groups that one instruction takes";
+  let options = [Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
+}
 def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
-                 Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">];
+                 Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">,
+                 Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect",
-                           "::mlir::linalg::LinalgDialect"];
+                           "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect"];
 }
 def ScalarLoops : Pass<"nacre-scalar-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes plain loops: the reference";

@@ -19,6 +19,7 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
     EmitLoopsOptions emit;
     emit.vectorBits = options.vectorBits;
     emit.threads = options.threads;
+    emit.dots = options.dots;
     manager.addNestedPass<func::FuncOp>(createEmitLoops(emit));
     manager.addNestedPass<func::FuncOp>(createApproximateMath());
   } else {
@@ -47,6 +48,9 @@ void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
   permute.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPermuteResults(permute));
   manager.addNestedPass<func::FuncOp>(createSplitReductions());
+  PackDotsOptions dots;
+  dots.dots = options.dots;
+  manager.addNestedPass<func::FuncOp>(createPackDots(dots));
   PackOperandsOptions pack;
   pack.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPackOperands(pack));
@@ -56,6 +60,7 @@ namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("bits of a vector register"), llvm::cl::init(512)};
   Option<bool> threads{*this, "threads", llvm::cl::desc("share out large kernels"), llvm::cl::init(true)};
+  Option<std::string> dots{*this, "dots", llvm::cl::desc("names of DotForms.def, separated by +"), llvm::cl::init("")};
   Option<bool> optimise{*this, "optimise", llvm::cl::desc("false: plain loops"), llvm::cl::init(true)};
 };
 } // namespace
@@ -63,8 +68,8 @@ struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
 void registerLoopsPipelines() {
   PassPipelineRegistration<PipelineFlags>("nacre-loops", "linalg on buffers to loops over one arena",
                                           [](OpPassManager &manager, const PipelineFlags &flags) {
-                                            buildLoopsPipeline(manager,
-                                                               {flags.vectorBits, flags.threads, flags.optimise});
+                                            buildLoopsPipeline(
+                                                manager, {flags.vectorBits, flags.threads, flags.optimise, flags.dots});
                                           });
 }
 

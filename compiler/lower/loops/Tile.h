@@ -3,6 +3,7 @@
 #ifndef NACRE_LOWER_LOOPS_TILE_H
 #define NACRE_LOWER_LOOPS_TILE_H
 
+#include "Dot.h"
 #include "ParallelLoop.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -20,11 +21,13 @@ struct Tile {
   llvm::SmallVector<unsigned> turned; // operands of the root read along the rows, and turned in registers
   bool columnsParallel = false;       // columns are an axis of the parallel nest
   bool columnsOutermost = false;
+  std::optional<Dot> dot; // the factors are taken in groups by one instruction
+  std::optional<PanelCopy> panels;
   double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
 
-/// The plan, or nothing where only scalar code is right.
-std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits);
+/// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def.
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, llvm::ArrayRef<const DotForm *> dots = {});
 
 /// What a kernel costs with this plan, or as scalar code: for comparing ways to compute the same, not a prediction.
 double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile);
@@ -49,6 +52,9 @@ struct EmitOptions {
   bool threads = true;
 };
 void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+void emitDotTiles(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+void emitDotVectors(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+void emitPanelCopy(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 void emitReduceAcross(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 
 /// The extents of the kernel's dims, materialised where they are dynamic.
@@ -56,6 +62,9 @@ llvm::SmallVector<Count> extentsOf(PointEmitter &emitter, const Kernel &kernel);
 
 /// Runs the epilogues of a kernel on the root's results at one point and stores what must be stored.
 void finish(PointEmitter &emitter, const Kernel &kernel, llvm::ArrayRef<mlir::Value> results, const Point &point);
+
+/// Turns a square of vectors: blocks of 1, 2, 4, ... places that lie across the diagonal change places.
+void transpose(PointEmitter &emitter, llvm::MutableArrayRef<mlir::Value> square);
 
 /// Ops in the bodies of the kernel, loads included: the cost of one point.
 int64_t bodyCost(const Kernel &kernel, bool rootOnly);

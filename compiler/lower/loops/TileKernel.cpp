@@ -52,6 +52,25 @@ void finish(PointEmitter &emitter, const Kernel &kernel, ArrayRef<Value> results
   }
 }
 
+void transpose(PointEmitter &emitter, MutableArrayRef<Value> square) {
+  int64_t lanes = square.size();
+  for (int64_t size = 1; size < lanes; size *= 2) {
+    SmallVector<int64_t> upper, lower; // of two vectors, the second counted from `lanes`
+    for (int64_t place = 0; place < lanes; ++place) {
+      bool high = place & size;
+      upper.push_back(high ? lanes + place - size : place);
+      lower.push_back(high ? lanes + place : place + size);
+    }
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      if (lane & size)
+        continue;
+      Value a = square[lane], c = square[lane + size];
+      square[lane] = vector::ShuffleOp::create(emitter.builder, emitter.loc, a, c, upper);
+      square[lane + size] = vector::ShuffleOp::create(emitter.builder, emitter.loc, a, c, lower);
+    }
+  }
+}
+
 namespace {
 struct Columns {
   Count count;   // tiles
@@ -333,7 +352,7 @@ private:
   }
 
   /// The vectors of all rows of a square whose rows lie side by side in memory and whose lanes do not: one vector along
-  /// the rows is loaded per lane, and blocks of 1, 2, 4, ... places that lie across the diagonal change places.
+  /// the rows is loaded per lane.
   SmallVector<Value> turn(Value memref, AffineMap map, int64_t height, Index row, Index base) {
     SmallVector<Value> square;
     Value mask = height < tile.lanes ? emitter.firstLanes(tile.lanes, emitter.constant(height)) : Value();
@@ -344,21 +363,7 @@ private:
       point.at[tile.lane].offset += lane;
       square.push_back(emitter.load(memref, map, point));
     }
-    for (int64_t size = 1; size < tile.lanes; size *= 2) {
-      SmallVector<int64_t> upper, lower; // of two vectors, the second counted from `lanes`
-      for (int64_t place = 0; place < tile.lanes; ++place) {
-        bool high = place & size;
-        upper.push_back(high ? tile.lanes + place - size : place);
-        lower.push_back(high ? tile.lanes + place : place + size);
-      }
-      for (int64_t lane = 0; lane < tile.lanes; ++lane) {
-        if (lane & size)
-          continue;
-        Value a = square[lane], c = square[lane + size];
-        square[lane] = vector::ShuffleOp::create(b, loc, a, c, upper);
-        square[lane + size] = vector::ShuffleOp::create(b, loc, a, c, lower);
-      }
-    }
+    transpose(emitter, square);
     return square;
   }
 
