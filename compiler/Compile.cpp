@@ -107,6 +107,7 @@ public:
     lowering.profile = options.profile;
     if (options.report)
       collectReport(context, result.report);
+    lowering.dots = dotForms(processor);
 
     result.ok = stage(Stage::Nacre, [&] { return timed("import", [&] { return importModule(); }); }) &&
                 passes(Stage::Fused, buildFused, lowering) && passes(Stage::Linalg, buildLinalg, lowering) &&

@@ -56,6 +56,6 @@ if os.path.exists(os.path.join(tools, "nacre")):
 config.available_features.add("front")
 with open("/proc/cpuinfo") as f:
     flags = next((line for line in f if line.startswith("flags")), "").split()
-for feature, flag in {"avx512": "avx512f", "avx2": "avx2"}.items():
+for feature, flag in {"avx512": "avx512f", "avx2": "avx2", "avx512bf16": "avx512_bf16", "amx": "amx_bf16"}.items():
     if flag in flags:
         config.available_features.add(feature)

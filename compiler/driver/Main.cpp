@@ -127,8 +127,8 @@ private:
                                 "best that its machine can run (default: ") +
                         cpu + ")")
         ->type_name("NAME");
-    sub->add_option("--real", options.real, "the type that `real` stands for: f32 or f64 (default: f32)")
-        ->check(CLI::IsMember({"f32", "f64"}).description(""))
+    sub->add_option("--real", options.real, "the type that `real` stands for: f32, f64, bf16 or f16 (default: f32)")
+        ->check(CLI::IsMember({"f32", "f64", "bf16", "f16"}).description(""))
         ->type_name("TYPE");
     sub->add_flag("--reference", options.reference, "the plain lowering: slow, and the measure of the fast one");
     sub->add_option("--winograd", options.winograd,

@@ -46,7 +46,10 @@ std::unique_ptr<Program> Session::program(const std::string &path, Wants wants) 
   check.settings = options.settings;
   check.tests = wants.tests;
   check.bounded = wants.bounded;
-  check.real = options.real == "f64" ? Scalar::F64 : Scalar::F32;
+  check.real = options.real == "f64"    ? Scalar::F64
+               : options.real == "bf16" ? Scalar::BF16
+               : options.real == "f16"  ? Scalar::F16
+                                        : Scalar::F32;
   auto program = nacre::check(sources, path, check, diagnostics);
   if (!program && !diagnostics.failed())
     lost = path;

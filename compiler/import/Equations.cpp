@@ -2,7 +2,8 @@
 //
 //   y[i, j] = exp(x[i, j]) / sum[k](exp(x[i, k]))    =>    s[i] = sum[k](exp(x[i, k]));  y[i, j] = exp(x[i, j]) / s[i]
 //
-// Reductions of f16 and bf16 are taken in f32, sums of 8 bit numbers in i32; products are widened before, not after.
+// f16 and bf16 are how numbers are kept: inside one equation they are f32, and so are its reductions. Sums of 8 bit
+// numbers are taken in i32; products are widened before, not after.
 #include "import/Equations.h"
 #include "import/Types.h"
 #include "mlir/IR/AffineMap.h"
@@ -13,10 +14,13 @@ namespace nacre {
 
 namespace {
 
+/// What a number is while an equation computes with it.
+Scalar computed(Scalar type) { return type == Scalar::F16 || type == Scalar::BF16 ? Scalar::F32 : type; }
+
 Scalar accumulator(Reduction reduction, Scalar type) {
   bool grows = reduction == Reduction::Sum || reduction == Reduction::Product;
-  if (type == Scalar::F16 || type == Scalar::BF16)
-    return Scalar::F32;
+  if (computed(type) != type)
+    return computed(type);
   return grows && (type == Scalar::I8 || type == Scalar::U8) ? Scalar::I32 : type;
 }
 
@@ -38,9 +42,9 @@ public:
 
   /// The number that a term stands for; `wide` is the type it is wanted in.
   mlir::Value emit(const Term *term, Scalar wide) {
-    if (term->type == wide)
+    if (computed(term->type) == wide)
       return emit(term);
-    // Products are taken in the wide type: i8 * i8 does not fit i8, and f16 products keep their bits.
+    // Products are taken in the wide type: i8 * i8 does not fit i8.
     if (term->kind == Term::Kind::Apply && term->primitive == Primitive::Multiply) {
       mlir::Value lhs = emit(term->operands[0], wide), rhs = emit(term->operands[1], wide);
       return MultiplyOp::create(scalars, importSpan(term->span, context), lhs, rhs);
@@ -107,18 +111,21 @@ private:
 
   mlir::Value create(const Term &term) {
     mlir::Location place = term.span ? importSpan(term.span, context) : location;
-    mlir::Type type = importType(term.type, context);
+    mlir::Type type = importType(computed(term.type), context);
     switch (term.kind) {
     case Term::Kind::Constant:
       return number(term, type, place);
     case Term::Kind::Size:
       return size(term.size, place);
     case Term::Kind::Read:
-      return read(term, place);
+      return converted(read(term, place), type, place);
     case Term::Kind::Cast:
       if (term.operands[0]->type == term.type)
         return emit(term.operands[0]);
-      return CastOp::create(scalars, place, type, emit(term.operands[0]));
+      if (term.operands[0]->type > Scalar::BF16) // a whole number, perhaps the length of a mean
+        return converted(emit(term.operands[0]), type, place);
+      // A real number that the source converts to a narrow type is rounded here, whatever becomes of it.
+      return converted(converted(emit(term.operands[0]), importType(term.type, context), place), type, place);
     case Term::Kind::Select: {
       mlir::Value condition = emit(term.operands[0]), yes = emit(term.operands[1]), no = emit(term.operands[2]);
       return SelectOp::create(scalars, place, condition, yes, no);
@@ -134,6 +141,10 @@ private:
       return readAt(owner.reduce(term, loops, tensors, importPart(term.span, location)), usedBy(&term), place);
     }
     return {};
+  }
+
+  mlir::Value converted(mlir::Value value, mlir::Type type, mlir::Location place) {
+    return value.getType() == type ? value : CastOp::create(scalars, place, type, value).getResult();
   }
 
   mlir::Value number(const Term &term, mlir::Type type, mlir::Location place) {
@@ -217,13 +228,12 @@ private:
     return body->addArgument(llvm::cast<mlir::RankedTensorType>(tensor.getType()).getElementType(), place);
   }
 
-  /// The result of an inner reduction, whose axes are the loops that it uses; back in the type of its term.
+  /// The result of an inner reduction, whose axes are the loops that it uses; in the type that its term computes in.
   mlir::Value readAt(std::pair<mlir::Value, mlir::Type> inner, const std::vector<Index> &axes, mlir::Location place) {
     llvm::SmallVector<mlir::AffineExpr> subscripts;
     for (const Index &axis : axes)
       subscripts.push_back(owner.sizes.affine(Polynomial(axis.atom), space));
-    mlir::Value element = input(inner.first, subscripts, place);
-    return element.getType() == inner.second ? element : CastOp::create(scalars, place, inner.second, element);
+    return converted(input(inner.first, subscripts, place), inner.second, place);
   }
 
   std::vector<Index> usedBy(const Term *term) { return owner.used(term, loops); }
@@ -250,7 +260,8 @@ mlir::Value Equations::import(const Value &value, const std::vector<mlir::Value>
   if (body.kind == Term::Kind::Reduce && body.type == element &&
       used(&body, value.indices).size() == value.indices.size()) {
     auto [result, type] = reduce(body, value.indices, tensors, location);
-    if (llvm::cast<mlir::RankedTensorType>(result.getType()).getElementType() == type)
+    bool kept = type == importType(element, *builder.getContext());
+    if (kept && llvm::cast<mlir::RankedTensorType>(result.getType()).getElementType() == type)
       return result;
   }
   EquationBody equation(*this, value.indices, {}, tensors, location);
@@ -273,7 +284,7 @@ std::pair<mlir::Value, mlir::Type> Equations::reduce(const Term &term, const std
   mlir::MLIRContext &context = *builder.getContext();
   mlir::Value result = equation.finish(element, static_cast<ReductionKind>(term.reduction),
                                        position ? builder.getI32Type() : importType(type, context));
-  return {result, importType(term.type, context)};
+  return {result, importType(computed(term.type), context)};
 }
 
 std::vector<Index> Equations::used(const Term *term, const std::vector<Index> &outer) {

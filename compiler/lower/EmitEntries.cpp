@@ -62,6 +62,7 @@ struct EmitEntries : nacre::impl::EmitEntriesBase<EmitEntries> {
     module->setAttr("nacre.prepared_bytes", atEnd.getDenseI64ArrayAttr(preparedBytes));
     module->setAttr("nacre.prepare_scratch", atEnd.getDenseI64ArrayAttr(scratchBytes));
 
+    askForTiles(atEnd);
     for (func::FuncOp function : inner)
       if (function->hasAttr("nacre.entry") || function->hasAttr("nacre.test")) {
         emitCall(function, atEnd);
@@ -82,6 +83,18 @@ struct EmitEntries : nacre::impl::EmitEntriesBase<EmitEntries> {
   }
 
 private:
+  /// Code on tile registers asks the runtime for the right to use them, for a C program may call an entry without
+  /// anything else of the runtime.
+  void askForTiles(OpBuilder &atEnd) {
+    WalkResult tiles = getOperation().walk([](LLVM::CallIntrinsicOp op) {
+      return op.getIntrin() == "llvm.x86.ldtilecfg" ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (!tiles.wasInterrupted())
+      return;
+    useTiles = func::FuncOp::create(atEnd, getOperation().getLoc(), "nacre_use_tiles", atEnd.getFunctionType({}, {}));
+    useTiles.setPrivate();
+  }
+
   /// Functions that run without dimensions need a workspace of constant size; the largest counts.
   LogicalResult addScratch(func::FuncOp function, int64_t &bytes) {
     auto twin = getOperation().lookupSymbol<func::FuncOp>((function.getName() + "__bytes").str());
@@ -196,6 +209,8 @@ private:
     Value tensors = call.getArgument(0), dims = call.getArgument(1), arguments = call.getArgument(2),
           results = call.getArgument(3), workspace = call.getArgument(4);
     OpBuilder builder = OpBuilder::atBlockEnd(&call.front());
+    if (useTiles)
+      func::CallOp::create(builder, location, useTiles, ValueRange{});
     auto models = function->getAttrOfType<DenseI64ArrayAttr>("nacre.models");
     auto position = [&](int64_t model) {
       return models ? llvm::find(models.asArrayRef(), model) - models.asArrayRef().begin() : 0;
@@ -306,5 +321,6 @@ private:
   Type pointer;
   SmallVector<std::vector<int64_t>> preparedOffsets; // bytes, per model
   bool malformed = false;
+  func::FuncOp useTiles; // null: nobody does
 };
 } // namespace

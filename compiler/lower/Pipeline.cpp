@@ -83,6 +83,7 @@ static LoopsOptions loops(const LoweringOptions &options) {
   loops.winogradEdge = options.winogradEdge;
   loops.optimise = !options.reference;
   loops.profile = options.profile && !options.reference;
+  loops.dots = options.dots;
   return loops;
 }
 

@@ -1,5 +1,6 @@
 // The order of the passes between the stages.
 #pragma once
+#include <string>
 
 namespace mlir {
 class DialectRegistry;
@@ -16,6 +17,7 @@ struct LoweringOptions {
   unsigned vectorBits = 256; // of a register of the target
   bool lineTables = true;
   bool profile = false; // measure every kernel
+  std::string dots; // instructions for sums of narrow products that the target has: names of loops/DotForms.def
 };
 
 /// The dialects of every stage and the interfaces that the passes ask for.

@@ -158,7 +158,10 @@ private:
   Value build() {
     ArrayRef<OpFoldResult> shape = ArrayRef(extents).take_front(equation.parallelCount());
     Type value = cast<YieldOp>(equation.getBody().front().getTerminator()).getValue().getType();
-    Reducer reducer(equation.getReduction(), value, lowering.reassociate);
+    // Sums of f16 and bf16 are kept in f32 until they are complete.
+    bool narrow = isa<Float16Type, BFloat16Type>(value) && equation.getReduction();
+    Type summed = narrow ? builder.getF32Type() : value;
+    Reducer reducer(equation.getReduction(), summed, lowering.reassociate);
     SmallVector<Value> results;
     SmallVector<Type> types;
     for (auto [type, identity] : reducer.state(builder, location)) {
@@ -178,11 +181,35 @@ private:
         builder, location, types, operands, results, maps, iterators,
         [&](OpBuilder &inner, Location, ValueRange arguments) {
           Value element = lowerBody(inner, arguments.take_front(inputs));
+          if (narrow)
+            element = widened(inner, element);
           Value position;
           if (reducer.wantsPosition())
             position = linalg::IndexOp::create(inner, location, equation.parallelCount());
           linalg::YieldOp::create(inner, location,
                                   reducer.combine(inner, location, arguments.drop_front(inputs), element, position));
+        });
+    Value result = generic.getResult(0);
+    return narrow && !reducer.wantsPosition() ? rounded(result, value, shape) : result;
+  }
+
+  /// The element before it was rounded, where it was.
+  Value widened(OpBuilder &inner, Value element) {
+    auto rounding = element.getDefiningOp<arith::TruncFOp>();
+    if (rounding && rounding.getIn().getType().isF32())
+      return rounding.getIn();
+    return arith::ExtFOp::create(inner, location, inner.getF32Type(), element);
+  }
+
+  Value rounded(Value wide, Type type, ArrayRef<OpFoldResult> shape) {
+    Value place = tensor::EmptyOp::create(builder, location, shape, type);
+    SmallVector<AffineMap> identities(2, builder.getMultiDimIdentityMap(shape.size()));
+    SmallVector<utils::IteratorType> loops(shape.size(), utils::IteratorType::parallel);
+    auto generic = linalg::GenericOp::create(
+        builder, location, place.getType(), wide, place, identities, loops,
+        [&](OpBuilder &inner, Location, ValueRange arguments) {
+          linalg::YieldOp::create(inner, location,
+                                  arith::TruncFOp::create(inner, location, type, arguments[0]).getResult());
         });
     return generic.getResult(0);
   }

@@ -41,8 +41,6 @@ void Walker::requireConcrete(const ast::Type *written, bool result) {
     notSupported("an `int` argument of an entry", type->span, "take an `i64`, or a dimension of a tensor");
   if (element == Element::Text)
     notSupported("text in an entry", type->span, "take the token ids as `i32[n]`");
-  if (element == Element::F16 || element == Element::BF16)
-    notSupported("`" + type->name.text + "` in an entry", type->span, "take `f32`");
   for (const ast::Dimension &d : type->dimensions)
     if (d.ellipsis || d.size->kind == ast::ExprKind::Hole)
       fail(Kind::AbiType, "an entry has a fixed number of axes, each with a name or a number", {{d.span, ""}},

@@ -195,6 +195,9 @@ void nacre_profile_chunk_end(nacre_kernel_record *record);
 void nacre_profile_reset(void);
 /* Writes everything to the file that NACRE_PROFILE names; called once, at the end. */
 void nacre_profile_write(void);
+/* Called by generated code before it uses the tile registers of AMX: asks the system for them, once per process. Ends
+   the program where that is refused, which nacre_model_open and executables find out before. */
+void nacre_use_tiles(void);
 
 /* Called by the typed wrappers that generated objects export: checks dims, guards and subscripts, then calls.
    `models` in the order of entry->models. 0 or an error code with its text in nacre_last_error(). */

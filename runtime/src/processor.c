@@ -1,8 +1,13 @@
 /* Does this machine, and this version of the runtime, fit the generated code? */
 #include "internal.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static uint64_t saved_by_system(void) {
   unsigned a, b, c, d;
@@ -11,6 +16,25 @@ static uint64_t saved_by_system(void) {
   unsigned low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t)high << 32 | low;
+}
+
+/* The registers of AMX are 8 KB that Linux saves for a process only after it has asked: ARCH_REQ_XCOMP_PERM for the
+   component XFEATURE_XTILE_DATA. It is enough to ask once per process, and harmless to ask again. */
+enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+
+static bool ask_for_tiles(void) {
+  static atomic_bool granted;
+  if (!atomic_load_explicit(&granted, memory_order_relaxed))
+    atomic_store(&granted, syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0);
+  return granted;
+}
+
+static bool wants_tiles(uint64_t wanted) {
+#define NACRE_CPU_FEATURE(number, name, leaf, subleaf, reg, place, xcr0)                                               \
+  if ((wanted >> number & 1) && ((xcr0) >> TILE_DATA & 1))                                                             \
+    return true;
+#include "CpuFeatures.def"
+  return false;
 }
 
 /* The name of the first feature of `wanted` that is missing, or null. */
@@ -28,6 +52,13 @@ static const char *missing_feature(uint64_t wanted) {
   return NULL;
 }
 #else
+static bool ask_for_tiles(void) { return false; }
+
+static bool wants_tiles(uint64_t wanted) {
+  (void)wanted;
+  return false;
+}
+
 static const char *missing_feature(uint64_t wanted) {
   (void)wanted;
   return NULL;
@@ -44,5 +75,18 @@ int nacre_check_object(const char *what, uint32_t abi, const char *cpu, uint64_t
                       "%s was built for %s; this processor lacks %s: build with --cpu=x86-64-v2 or "
                       "what this machine has",
                       what, cpu, missing);
+  if (wants_tiles(features) && !ask_for_tiles())
+    return nacre_fail(NACRE_ERROR_PROCESSOR,
+                      "%s was built for %s; the system does not let this process use the tile registers of AMX: build "
+                      "with --cpu=x86-64-v4",
+                      what, cpu);
   return NACRE_OK;
+}
+
+void nacre_use_tiles(void) {
+  if (ask_for_tiles())
+    return;
+  fputs("nacre: the system does not let this process use the tile registers of AMX: build with --cpu=x86-64-v4\n",
+        stderr);
+  abort();
 }

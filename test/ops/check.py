@@ -1,7 +1,8 @@
 """Runs the cases of one family through its .nacre file, optimised and through the plain lowering, and compares.
 
-    python check.py NACRE FAMILY.nacre FOLDER
+    python check.py NACRE FAMILY.nacre FOLDER [PROCESSOR ..]
 
+With processors, runs the code for each of them instead, as far as this machine has what they need.
 FAMILY.py beside it defines `cases()`, which yields Case(entry, inputs, results), and possibly WEIGHTS, name -> array,
 and MODES, name -> flags of `nacre build`.
 """
@@ -84,20 +85,21 @@ def run_case(program, case, folder, weights):
 
 
 def main():
-    nacre, source, folder = sys.argv[1:]
+    nacre, source, folder, *processors = sys.argv[1:]
     family = os.path.splitext(os.path.basename(source))[0]
     spec = importlib.util.spec_from_file_location(f"{family}_cases", os.path.splitext(source)[0] + ".py")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, HERE)
     sys.modules["check"] = sys.modules["__main__"]   # so that a family's `from check import Case` means this class
     spec.loader.exec_module(module)
+    modes = {name: [f"--cpu={name}"] for name in processors} or getattr(module, "MODES", MODES)
     os.makedirs(folder, exist_ok=True)
     weights = None
     if hasattr(module, "WEIGHTS"):
         weights = os.path.join(folder, "weights.safetensors")
         write_safetensors(weights, module.WEIGHTS)
     failures = count = 0
-    for mode, flags in getattr(module, "MODES", MODES).items():
+    for mode, flags in modes.items():
         program = os.path.join(folder, f"{family}_{mode}")
         subprocess.run([nacre, "build", source, *flags, "-o", program], check=True)
         for case in module.cases():

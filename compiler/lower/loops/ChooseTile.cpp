@@ -78,9 +78,9 @@ static std::optional<double> costAlong(const Kernel &kernel, unsigned dim, int64
         return std::nullopt;
       if (type.getElementType().isInteger(1) && access != Access::Uniform)
         return std::nullopt; // one byte each in memory, one bit each in a vector
-      // A masked access of halves may be taken apart lane by lane, and single bf16 lanes need library calls.
+      // A masked or strided access of halves may be taken apart lane by lane, and single bf16 lanes need library calls.
       bool masked = kernel.extents[dim] % lanes != 0 || ShapedType::isDynamic(kernel.extents[dim]);
-      if (type.getElementType().isBF16() && access != Access::Uniform && masked)
+      if (type.getElementType().isBF16() && access != Access::Uniform && (masked || access == Access::Strided))
         return std::nullopt;
       if (op.isDpsInit(&operand) && access != (across ? Access::Uniform : Access::Contiguous))
         return std::nullopt;
@@ -305,10 +305,65 @@ double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile) {
   return tile ? tile->cycles : scalarCost(kernel) * pointsOf(kernel);
 }
 
-std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits) {
+/// Whether the epilogues of a kernel can run on vectors along `lane`.
+static bool epiloguesRunAlong(const Kernel &kernel, unsigned lane, int64_t lanes) {
+  for (auto [index, step] : llvm::enumerate(kernel.steps)) {
+    linalg::LinalgOp op = step.op;
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = dyn_cast<MemRefType>(operand.get().getType());
+      if (!type || isForwarded(step, operand.getOperandNumber()) || (index == 0 && !op.isDpsInit(&operand)))
+        continue;
+      Access access = accessAlong(step.maps[operand.getOperandNumber()], type, lane, lanes);
+      bool takesBytes = type.getElementType().isInteger(1) && access != Access::Uniform;
+      if (access == Access::Opaque || takesBytes || (op.isDpsInit(&operand) && access != Access::Contiguous))
+        return false;
+    }
+  }
+  return true;
+}
+
+/// The plan of a sum of products whose factors lie in groups for one instruction.
+static std::optional<Tile> chooseDot(const Kernel &kernel, ArrayRef<const DotForm *> dots) {
+  std::optional<Dot> dot = dotOf(kernel, dots);
+  if (!dot || !epiloguesRunAlong(kernel, dot->lane, dotLanes))
+    return std::nullopt;
+  Tile tile;
+  tile.dot = dot;
+  tile.lane = dot->lane;
+  tile.lanes = dotLanes;
+  AffineMap left = kernel.root().maps[dot->left->getOperandNumber()];
+  AffineMap right = kernel.root().maps[dot->right->getOperandNumber()];
+  int64_t longest = 0;
+  for (unsigned d = 0; d < kernel.rank(); ++d) {
+    if (kernel.reduction[d] || d == dot->lane || dependsOn(right, d) || kernel.extents[d] == 1)
+      continue;
+    int64_t size = ShapedType::isDynamic(kernel.extents[d]) ? 64 : kernel.extents[d];
+    bool linear = llvm::all_of(left.getResults(), [&](AffineExpr expr) { return coefficientOf(expr, d).has_value(); });
+    if (linear && dependsOn(left, d) && size >= longest) {
+      longest = size;
+      tile.row = d;
+    }
+  }
+  int64_t cost = bodyCost(kernel, false) - bodyCost(kernel, true);
+  tile.cycles =
+      pointsOf(kernel) * (1.0 / (32 * dot->form->depth()) + double(cost) / dotLanes / kernel.reductionSize(64));
+  return tile;
+}
+
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, ArrayRef<const DotForm *> dots) {
   for (const Step &step : kernel.steps)
     if (!bodyVectorises(step.op))
       return std::nullopt;
+  if (std::optional<Tile> tile = chooseDot(kernel, dots))
+    return tile;
+  if (std::optional<PanelCopy> panels = panelCopyOf(kernel); panels && !dots.empty()) {
+    Tile tile;
+    tile.panels = panels;
+    tile.lane = panels->lane;
+    tile.lanes = dotLanes;
+    tile.cycles = pointsOf(kernel) * bodyCost(kernel, true) / dotLanes;
+    return tile;
+  }
   int64_t lanes = lanesOf(kernel, vectorBits);
   bool combines = kernel.hasReduction() && combinersOf(kernel.root().op).has_value();
   std::optional<Tile> best;

@@ -3,7 +3,7 @@
 #include "Frame.h"
 #include "KernelFacts.h"
 #include "Loops.h"
-#include "PanelCopy.h"
+#include "InlinePacking.h"
 #include "Passes.h"
 #include "Tile.h"
 #include "Winograd.h"
@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -50,7 +51,7 @@ struct Planned {
   Kernel kernel;
   std::optional<Tile> tile;
   KernelFacts facts = {};
-  std::optional<PanelCopy> copy = {}; // of an operand, packed on the way
+  std::optional<InlinePacking> copy = {}; // of an operand, packed on the way
   bool dropped = false;               // became part of another kernel
   bool winograd = false;
 };
@@ -62,6 +63,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
     readThroughFrames(function);
+    forms = dotFormsOf(dots);
     std::vector<Planned> kernels = plan(function);
     describe(kernels);
     for (Planned &planned : kernels)
@@ -177,7 +179,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       llvm::SmallPtrSet<Operation *, 32> with = taken;
       Planned planned{makeKernel(op), std::nullopt, false};
       absorbNeighbours(planned.kernel, with, most);
-      planned.tile = chooseTile(planned.kernel, vectorBits);
+      planned.tile = chooseTile(planned.kernel, vectorBits, forms);
       unsigned epilogues = planned.kernel.steps.size() - 1;
       if (!planned.tile && !epilogues) { // scalar code takes in nothing
         planned.kernel = makeKernel(op);
@@ -193,7 +195,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       }
       if (!epilogues)
         return std::move(*best);
-      apart += cyclesOf(last, chooseTile(last, vectorBits));
+      apart += cyclesOf(last, chooseTile(last, vectorBits, forms));
       most = epilogues - 1;
     }
   }
@@ -227,7 +229,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         Kernel kernel = makeKernel(flat);
         kernel.initial = result[number].kernel.initial;
         kernel.absorbed = result[number].kernel.absorbed;
-        result[number].tile = chooseTile(kernel, vectorBits);
+        result[number].tile = chooseTile(kernel, vectorBits, forms);
         result[number].kernel = std::move(kernel);
       }
     }
@@ -238,7 +240,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
   /// Copies into panels that one product alone reads become part of it.
   static void takeCopies(std::vector<Planned> &kernels) {
     for (Planned &planned : kernels) {
-      if (!planned.tile || !(planned.copy = panelCopyOf(planned.kernel, *planned.tile)))
+      if (!planned.tile || !(planned.copy = inlinePackingOf(planned.kernel, *planned.tile)))
         continue;
       for (Planned &other : kernels)
         if (other.kernel.root().op == planned.copy->copy) {
@@ -275,6 +277,12 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     EmitOptions options{vectorBits, threads && !isShared(last)};
     if (planned.winograd)
       emitWinograd(emitter, kernel, options);
+    else if (planned.tile->dot && planned.tile->dot->form->tiles)
+      emitDotTiles(emitter, kernel, *planned.tile, options);
+    else if (planned.tile->dot)
+      emitDotVectors(emitter, kernel, *planned.tile, options);
+    else if (planned.tile->panels)
+      emitPanelCopy(emitter, kernel, *planned.tile, options);
     else if (planned.tile->across)
       emitReduceAcross(emitter, kernel, *planned.tile, options);
     else
@@ -291,6 +299,8 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     }
     return success();
   }
+
+  SmallVector<const DotForm *> forms;
 };
 
 struct ScalarLoopsPass : impl::ScalarLoopsBase<ScalarLoopsPass> {

@@ -1,6 +1,7 @@
 // From linalg on buffers to loops: what the rest of the compiler asks of this folder.
 #pragma once
 #include <memory>
+#include <string>
 
 namespace mlir {
 class OpPassManager;
@@ -16,6 +17,7 @@ struct LoopsOptions {
   unsigned winogradEdge = 0; // 2 or 4: with tiles of this edge, faster or not
   bool optimise = true;      // false: the reference, plain loops
   bool profile = false;      // measure every kernel
+  std::string dots;          // what the target has of DotForms.def, as `dotFormsOf` reads it
 };
 
 /// Bufferised module in, scf/vector/memref/arith loops over one arena out.

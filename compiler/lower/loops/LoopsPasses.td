@@ -30,6 +30,12 @@ def PackOperands : Pass<"nacre-pack-operands", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
 }
+def PackDots : Pass<"nacre-pack-dots", "::mlir::func::FuncOp"> {
+  let summary = "factors of bf16 and of bytes are copied into groups that one instruction takes";
+  let options = [Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
+}
 def TileAttention : Pass<"nacre-tile-attention", "::mlir::func::FuncOp"> {
   let summary = "attentions become loops over blocks of queries and keys, each a few linalg ops on scratch";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
@@ -42,10 +48,11 @@ def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
                  Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">,
-                 Option<"profile", "profile", "bool", "false", "measure every kernel">];
+                 Option<"profile", "profile", "bool", "false", "measure every kernel">,
+                 Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect",
-                           "::mlir::linalg::LinalgDialect"];
+                           "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect"];
 }
 def ScalarLoops : Pass<"nacre-scalar-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes plain loops: the reference";

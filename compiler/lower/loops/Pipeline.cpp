@@ -26,6 +26,7 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
     emit.profile = options.profile;
     emit.vectorBits = options.vectorBits;
     emit.threads = options.threads;
+    emit.dots = options.dots;
     manager.addNestedPass<func::FuncOp>(createEmitLoops(emit));
     manager.addNestedPass<func::FuncOp>(createApproximateMath());
   } else {
@@ -62,6 +63,9 @@ void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
     filters.edge = options.winogradEdge;
     manager.addNestedPass<func::FuncOp>(createTransformFilters(filters));
   }
+  PackDotsOptions dots;
+  dots.dots = options.dots;
+  manager.addNestedPass<func::FuncOp>(createPackDots(dots));
   PackOperandsOptions pack;
   pack.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPackOperands(pack));
@@ -71,6 +75,7 @@ namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("bits of a vector register"), llvm::cl::init(512)};
   Option<bool> threads{*this, "threads", llvm::cl::desc("share out large kernels"), llvm::cl::init(true)};
+  Option<std::string> dots{*this, "dots", llvm::cl::desc("names of DotForms.def, separated by +"), llvm::cl::init("")};
   Option<bool> optimise{*this, "optimise", llvm::cl::desc("false: plain loops"), llvm::cl::init(true)};
   Option<bool> profile{*this, "profile", llvm::cl::desc("measure every kernel"), llvm::cl::init(false)};
 };
@@ -84,6 +89,7 @@ void registerLoopsPipelines() {
                                             options.threads = flags.threads;
                                             options.optimise = flags.optimise;
                                             options.profile = flags.profile;
+                                            options.dots = flags.dots;
                                             buildLoopsPipeline(manager, options);
                                           });
 }

@@ -3,6 +3,7 @@
 #ifndef NACRE_LOWER_LOOPS_TILE_H
 #define NACRE_LOWER_LOOPS_TILE_H
 
+#include "Dot.h"
 #include "ParallelLoop.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -20,14 +21,16 @@ struct Tile {
   llvm::SmallVector<unsigned> turned; // operands of the root read along the rows, and turned in registers
   bool columnsParallel = false;       // columns are an axis of the parallel nest
   bool columnsOutermost = false;
+  std::optional<Dot> dot; // the factors are taken in groups by one instruction
+  std::optional<PanelCopy> panels;
   double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
 
 /// Marks memory on the stack that one kernel uses: HoistScratch gives all kernels of a function the same.
 inline constexpr llvm::StringLiteral scratchAttribute = "nacre.scratch";
 
-/// The plan, or nothing where only scalar code is right.
-std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits);
+/// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def.
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, llvm::ArrayRef<const DotForm *> dots = {});
 
 /// What a kernel costs with this plan, or as scalar code: for comparing ways to compute the same, not a prediction.
 double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile);
@@ -51,10 +54,13 @@ struct EmitOptions {
   unsigned vectorBits = 512;
   bool threads = true;
 };
-struct PanelCopy;
+struct InlinePacking;
 /// `copy`: the packing of an operand that the kernel does itself, or null.
 void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options,
-                    const PanelCopy *copy = nullptr);
+                    const InlinePacking *copy = nullptr);
+void emitDotTiles(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+void emitDotVectors(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+void emitPanelCopy(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 void emitReduceAcross(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 
 /// An operand in panels [.., n floordiv w, reductions, n mod w] that is too large to stay in a cache between calls.
@@ -74,6 +80,9 @@ llvm::SmallVector<Count> extentsOf(PointEmitter &emitter, const Kernel &kernel);
 
 /// Runs the epilogues of a kernel on the root's results at one point and stores what must be stored.
 void finish(PointEmitter &emitter, const Kernel &kernel, llvm::ArrayRef<mlir::Value> results, const Point &point);
+
+/// Turns a square of vectors: blocks of 1, 2, 4, ... places that lie across the diagonal change places.
+void transpose(PointEmitter &emitter, llvm::MutableArrayRef<mlir::Value> square);
 
 /// Ops in the bodies of the kernel, loads included: the cost of one point.
 int64_t bodyCost(const Kernel &kernel, bool rootOnly);

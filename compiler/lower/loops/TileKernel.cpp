@@ -1,7 +1,7 @@
 // Emits a kernel as register tiles: rows x vectors accumulators carried through the reduction loops, the epilogues on
 // the registers, one store. An elementwise op is the tile of one row, one vector and no reduction.
 #include "Access.h"
-#include "PanelCopy.h"
+#include "InlinePacking.h"
 #include "Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -53,6 +53,25 @@ void finish(PointEmitter &emitter, const Kernel &kernel, ArrayRef<Value> results
   }
 }
 
+void transpose(PointEmitter &emitter, MutableArrayRef<Value> square) {
+  int64_t lanes = square.size();
+  for (int64_t size = 1; size < lanes; size *= 2) {
+    SmallVector<int64_t> upper, lower; // of two vectors, the second counted from `lanes`
+    for (int64_t place = 0; place < lanes; ++place) {
+      bool high = place & size;
+      upper.push_back(high ? lanes + place - size : place);
+      lower.push_back(high ? lanes + place : place + size);
+    }
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      if (lane & size)
+        continue;
+      Value a = square[lane], c = square[lane + size];
+      square[lane] = vector::ShuffleOp::create(emitter.builder, emitter.loc, a, c, upper);
+      square[lane + size] = vector::ShuffleOp::create(emitter.builder, emitter.loc, a, c, lower);
+    }
+  }
+}
+
 namespace {
 struct Columns {
   Count count;   // tiles
@@ -66,7 +85,7 @@ struct Columns {
 class TileEmitter {
 public:
   TileEmitter(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options,
-              const PanelCopy *copy)
+              const InlinePacking *copy)
       : emitter(emitter), b(emitter.builder), loc(emitter.loc), kernel(kernel), tile(tile), options(options),
         copy(copy) {
     if (copy)
@@ -368,7 +387,7 @@ private:
   }
 
   /// The vectors of all rows of a square whose rows lie side by side in memory and whose lanes do not: one vector along
-  /// the rows is loaded per lane, and blocks of 1, 2, 4, ... places that lie across the diagonal change places.
+  /// the rows is loaded per lane.
   SmallVector<Value> turn(Value memref, AffineMap map, int64_t height, Index row, Index base) {
     SmallVector<Value> square;
     Value mask = height < tile.lanes ? emitter.firstLanes(tile.lanes, emitter.constant(height)) : Value();
@@ -379,21 +398,7 @@ private:
       point.at[tile.lane].offset += lane;
       square.push_back(emitter.load(memref, map, point));
     }
-    for (int64_t size = 1; size < tile.lanes; size *= 2) {
-      SmallVector<int64_t> upper, lower; // of two vectors, the second counted from `lanes`
-      for (int64_t place = 0; place < tile.lanes; ++place) {
-        bool high = place & size;
-        upper.push_back(high ? tile.lanes + place - size : place);
-        lower.push_back(high ? tile.lanes + place : place + size);
-      }
-      for (int64_t lane = 0; lane < tile.lanes; ++lane) {
-        if (lane & size)
-          continue;
-        Value a = square[lane], c = square[lane + size];
-        square[lane] = vector::ShuffleOp::create(b, loc, a, c, upper);
-        square[lane + size] = vector::ShuffleOp::create(b, loc, a, c, lower);
-      }
-    }
+    transpose(emitter, square);
     return square;
   }
 
@@ -461,8 +466,8 @@ private:
   SmallVector<Index> at; // the present position in every dim but the tile's own
   SmallVector<unsigned> outer, reductions;
   std::optional<PanelStream> stream; // what is fetched ahead
-  const PanelCopy *copy;             // or null: what is packed on the way
-  std::optional<PanelEmitter> panel;
+  const InlinePacking *copy;             // or null: what is packed on the way
+  std::optional<InlinePackingEmitter> panel;
   struct {
     Index start;        // of the block, in the reduction
     int64_t length = 0; // in steps; with a copy only
@@ -475,7 +480,7 @@ private:
 } // namespace
 
 void emitTileKernel(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options,
-                    const PanelCopy *copy) {
+                    const InlinePacking *copy) {
   TileEmitter(emitter, kernel, tile, options, copy).emit();
 }
 

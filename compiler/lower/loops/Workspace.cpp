@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -163,6 +164,17 @@ Lives::Lives(Operation *function) {
       --place.last;
 }
 
+/// All ops that compute with an address or use it.
+static void usersOfAddress(Value address, llvm::SetVector<Operation *> &users, llvm::SmallPtrSetImpl<void *> &seen) {
+  if (!seen.insert(address.getAsOpaquePointer()).second)
+    return;
+  for (Operation *user : address.getUsers()) {
+    users.insert(user);
+    for (Value result : user->getResults())
+      usersOfAddress(result, users, seen);
+  }
+}
+
 /// All ops that touch a buffer, through views and what loops and branches pass on as well.
 static void usersOf(Value buffer, llvm::SetVector<Operation *> &users, llvm::SmallPtrSetImpl<void *> &seen) {
   if (!seen.insert(buffer.getAsOpaquePointer()).second)
@@ -175,6 +187,8 @@ static void usersOf(Value buffer, llvm::SetVector<Operation *> &users, llvm::Sma
   for (Operation *user : buffer.getUsers()) {
     users.insert(user);
     follow(user->getResults());
+    if (isa<memref::ExtractAlignedPointerAsIndexOp>(user)) // an address, perhaps taken far from where it is used
+      usersOfAddress(user->getResult(0), users, seen);
     Operation *parent = user->getParentOp();
     if (user->hasTrait<OpTrait::IsTerminator>() && !isa<func::FuncOp>(parent)) {
       users.insert(parent);

@@ -13,6 +13,8 @@ namespace nacre {
 std::unique_ptr<llvm::TargetMachine> createMachine(const Processor &, bool contract, std::string &problem);
 /// Bits of the widest vector register that code should use.
 unsigned vectorBits(const Processor &);
+/// What it has of lower/loops/DotForms.def: names, separated by +.
+std::string dotForms(const Processor &);
 
 /// Every function of the module that has a body is hidden, so that objects of several models can share a program.
 std::unique_ptr<llvm::Module> translate(mlir::ModuleOp, llvm::LLVMContext &, llvm::TargetMachine &);

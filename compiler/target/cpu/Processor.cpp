@@ -55,4 +55,15 @@ unsigned vectorBits(const Processor &processor) {
   return processor.has("avx512f") ? 512 : processor.has("avx2") ? 256 : 128;
 }
 
+std::string dotForms(const Processor &processor) {
+  std::string names;
+  if (vectorBits(processor) != 512)
+    return names;
+#define DOT(name, feature, left, right, group, tiles, intrinsic)                                                       \
+  if (processor.has(feature))                                                                                          \
+    names += (names.empty() ? "" : "+") + std::string(name);
+#include "lower/loops/DotForms.def"
+  return names;
+}
+
 } // namespace nacre

@@ -1,8 +1,8 @@
 // A right operand that is packed anew in every call is packed panel by panel inside the product that reads it: the
 // panel stays in the cache between the two, and its elements are fetched from memory while the panel before is computed
 // with.
-#ifndef NACRE_LOWER_LOOPS_PANELCOPY_H
-#define NACRE_LOWER_LOOPS_PANELCOPY_H
+#ifndef NACRE_LOWER_LOOPS_INLINEPACKING_H
+#define NACRE_LOWER_LOOPS_INLINEPACKING_H
 
 #include "Point.h"
 #include "Tile.h"
@@ -10,7 +10,7 @@
 namespace nacre::loops {
 
 /// The copy of `source` into panels that only the root of a kernel reads, taken into that kernel.
-struct PanelCopy {
+struct InlinePacking {
   mlir::linalg::LinalgOp copy;
   unsigned operand; // of the root: the panels
   mlir::Value source;
@@ -24,12 +24,12 @@ struct PanelCopy {
 Index globalStep(PointEmitter &emitter, Index start, Index step);
 
 /// Whether the kernel can take in the copy that made one of its operands.
-std::optional<PanelCopy> panelCopyOf(const Kernel &kernel, const Tile &tile);
+std::optional<InlinePacking> inlinePackingOf(const Kernel &kernel, const Tile &tile);
 
 /// Emits the two halves: a scratch panel with its filling, and what reads it.
-class PanelEmitter {
+class InlinePackingEmitter {
 public:
-  PanelEmitter(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const PanelCopy &copy)
+  InlinePackingEmitter(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const InlinePacking &copy)
       : emitter(emitter), kernel(kernel), tile(tile), copy(copy) {}
 
   /// Copies the columns from `base` on, in the steps from `start` on; `masks` as in the tile. `at`: all other dims.
@@ -45,7 +45,7 @@ private:
   PointEmitter &emitter;
   const Kernel &kernel;
   const Tile &tile;
-  const PanelCopy &copy;
+  const InlinePacking &copy;
   mlir::Value scratch;
 };
 
