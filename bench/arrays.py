@@ -43,10 +43,10 @@ def channels_first(values):
 
 
 def read_safetensors(path):
-    with open(path, "rb") as f:
-        size, = struct.unpack("<Q", f.read(8))
-        header, data = json.loads(f.read(size)), f.read()
-    return {name: np.frombuffer(data[slice(*t["data_offsets"])], np.float32).reshape(t["shape"]).copy()
+    data = np.fromfile(path, np.uint8)
+    size, = struct.unpack("<Q", data[:8].tobytes())
+    header, data = json.loads(data[8:8 + size].tobytes()), data[8 + size:]
+    return {name: data[slice(*t["data_offsets"])].view(np.float32).reshape(t["shape"])
             for name, t in header.items() if name != "__metadata__" and t["dtype"] == "F32"}
 
 

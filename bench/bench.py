@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import re
+import resource
 import select
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import numpy as np
 import machine
 import report
 import rows
+import start
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS, SECONDS = 5, 0.2
@@ -86,7 +88,9 @@ class Load:
     def busy(self):
         with open("/proc/stat") as f:
             ticks = [int(t) for t in f.readline().split()[1:9]]
-        return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK") - sum(c.cpu_seconds() for c in self.contenders)
+        launched = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = launched.ru_utime + launched.ru_stime + sum(c.cpu_seconds() for c in self.contenders)
+        return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK") - own
 
     def cores(self):
         return max(0.0, (self.busy() - self.before) / (time.perf_counter() - self.start))
@@ -131,6 +135,24 @@ def take_turns(contenders, options, failed):
     return times
 
 
+def compare(found, times, figure):
+    """What a row says of {contender: milliseconds}."""
+    each = {name: float(figure(t)) for name, t in times.items()}
+    ours = each.pop("nacre")
+    best = min(each, key=each.get, default=None)
+    return found | {"ours_ms": ours, "peer": best, "peer_ms": each.get(best), "ratio": each[best] / ours if best else None,
+                    "spread": max(spread(times["nacre"]), spread(times[best]) if best else 0), "peers_ms": each}
+
+
+def measure_start(name, names, options, build):
+    load = Load([])
+    times, memory, failed = start.measure(build, name, names)
+    found = {"workload": name, "threads": 1, "failed": failed}
+    if "nacre" not in times:
+        return found
+    return compare(found, times, np.min if options.minima else np.median) | {"mib": memory, "error": 0.0, "others": round(load.cores(), 2)}
+
+
 def measure(row, threads, contenders, options, operations, fresh):
     """The row of one workload and thread count."""
     failed = {}
@@ -142,14 +164,9 @@ def measure(row, threads, contenders, options, operations, fresh):
     times = take_turns([c for c in contenders if c.name in replies], options, failed)
     if "nacre" not in times:
         return found
-    figure = np.min if options.minima else np.median
-    each = {name: float(figure(t)) for name, t in times.items()}
-    ours = each.pop("nacre")
-    best = min(each, key=each.get, default=None)
-    found |= {"ours_ms": ours, "peer": best, "peer_ms": each.get(best), "ratio": each[best] / ours if best else None,
-              "spread": max(spread(times["nacre"]), spread(times[best]) if best else 0), "error": replies["nacre"]["error"],
-              "peers_ms": each, "notes": {name: r["note"] for name, r in replies.items() if r.get("note")},
-              "gflops": operations / ours / 1e6 if operations else None, "others": round(load.cores(), 2)}
+    found = compare(found, times, np.min if options.minima else np.median)
+    found |= {"error": replies["nacre"]["error"], "notes": {name: r["note"] for name, r in replies.items() if r.get("note")},
+              "gflops": operations / found["ours_ms"] / 1e6 if operations else None, "others": round(load.cores(), 2)}
     if replies["nacre"]["build_s"]:
         found["build_s"] = replies["nacre"]["build_s"]
     return found
@@ -198,7 +215,7 @@ def main():
     judge = Contender("judge", os.cpu_count(), build)
     contenders = {(name, threads): Contender(name, threads, build) for name in ["nacre", *names] for threads in counts}
     print(f"{'row':30} {'threads':>7} {'ours ms':>10}  {'best peer':13} {'its ms':>10} {'ratio':>6} {'spread':>6} {'error':>8} {'others':>6}")
-    start = time.perf_counter()
+    begin = time.perf_counter()
     for number, row in enumerate(chosen):
         prepared = judge.ask(prepare=row.name)
         if "failed" in prepared:
@@ -210,12 +227,18 @@ def main():
             taking = [contenders[name, threads] for name in ["nacre", *beside]]
             found.append(measure(row, threads, taking, options, prepared["operations"], fresh=threads == counts[0]))
             print(describe(found[-1]), flush=True)
-        elapsed = time.perf_counter() - start
+        elapsed = time.perf_counter() - begin
         print(f"    {number + 1} of {len(chosen)} rows, {clock(elapsed)}, about {clock(elapsed / (number + 1) * (len(chosen) - number - 1))} "
               "to go", file=sys.stderr, flush=True)
         report.write(out, found)
-    for contender in [judge, *contenders.values()]:
+    for contender in contenders.values():
         contender.end()
+    for name in start.STARTED:
+        if re.search(options.only, name) and "failed" not in judge.ask(prepare=start.STARTED[name]):
+            found.append(measure_start(name, [n for n in names if n in INFERENCE], options, build))
+            print(describe(found[-1]), flush=True)
+            report.write(out, found)
+    judge.end()
     text = report.summary(found)
     print(text)
     report.markdown(os.path.join(build, "bench"), found)

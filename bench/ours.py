@@ -21,15 +21,16 @@ class Nacre:
         os.makedirs(path, exist_ok=True)
         return path
 
-    def compile(self, row, fresh=True):
-        """The library, and the seconds that it took: 0 where one of this run is taken as it is."""
-        library = os.path.join(self.folder(row), "model.so")
+    def compile(self, row, fresh=True, product="shared"):
+        """The library or program, and the seconds that it took: 0 where one of this run is taken as it is."""
+        library = os.path.join(self.folder(row), "model.so" if product == "shared" else "model")
         if not fresh and os.path.exists(library):
             return library, 0.0
         settings = [f"--set={name}={value}" for name, value in row.settings.items()]
         if row.kind != "f32":
             settings.append(f"--real={row.kind}")
-        command = [os.path.join(self.build, "bin", "nacre"), "build", row.source, "--emit=shared", "--cpu=native", *settings, "-o", library]
+        command = [os.path.join(self.build, "bin", "nacre"), "build", row.source, f"--emit={product}", "--cpu=native", *settings,
+                   "-o", library]
         start = time.perf_counter()
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:

@@ -107,7 +107,7 @@ class Torch(Peer):
         import torch
         torch.set_num_threads(self.threads)
         torch.set_grad_enabled(False)
-        module, values = prepare.network(row).requires_grad_(False), prepare.inputs(row)
+        module, values = prepare.network(row, prepare.weights(self.build, row)).requires_grad_(False), prepare.inputs(row)
         if row.kind == "bf16":
             module, values = module.bfloat16(), [v.bfloat16() for v in values]
         if any(v.dim() == 4 for v in values) and row.channels_last:

@@ -52,15 +52,16 @@ def fingerprint(row):
     return digest.hexdigest()
 
 
-def network(row):
-    """The module with its weights."""
+def network(row, file=""):
+    """The module with its weights, from the file that `prepare` wrote, the trained ones, or drawn."""
     import torch
 
     import networks
     with torch.device("meta"):
         module = getattr(networks, row.network)(**row.arguments)
     module = module.to_empty(device="cpu")
-    given = arrays.read_safetensors(row.weights) if getattr(row, "weights", "") else {}
+    file = file or getattr(row, "weights", "")
+    given = arrays.read_safetensors(file) if file else {}
     with torch.no_grad():
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             if tensor.is_floating_point():

@@ -59,6 +59,8 @@ def share(row, machines):
     """Of the peak of multiply-adds, or of bf16 tiles."""
     machine = next((m for m in machines if m["threads"] == row["threads"]), None)
     peak = machine and machine["amx_bf16_gflops" if row["workload"].endswith("_bf16") else "fma_gflops"]
+    if row.get("mib"):
+        return ""
     return f"{100 * row['gflops'] / peak:.0f} %" if peak and row.get("gflops") else ""
 
 
@@ -94,6 +96,15 @@ def failures(found):
     return "\n".join(lines)
 
 
+def memory(found):
+    started = [r for r in found if r.get("mib")]
+    names = ["nacre"] + [p for p in NAMES if any(p in r["mib"] for r in started)]
+    lines = ["| process, until its first answer | " + " | ".join(NAMES.get(n, "ours") for n in names) + " |", "|---|" + "---:|" * len(names)]
+    for row in started:
+        lines.append(f"| {row['workload']} | " + " | ".join(f"{row['mib'][n]:.0f}" if n in row["mib"] else "" for n in names) + " |")
+    return "\nPeak of resident memory, MiB:\n\n" + "\n".join(lines) + "\n" if started else ""
+
+
 def markdown(folder, found):
     """`results.md` and `results.svg` in `folder`."""
     import machine
@@ -112,7 +123,7 @@ below {1 / EQUAL:.2f} a row counts as lost. `spread` is the larger interquartile
 ![ratios](results.svg)
 
 {table(found)}
-""" + (f"\nLeft out:\n\n{failed}\n" if failed else "")
+""" + memory(found) + (f"\nLeft out:\n\n{failed}\n" if failed else "")
     with open(os.path.join(folder, "results.md"), "w") as f:
         f.write(text)
     with open(os.path.join(folder, "results.svg"), "w") as f:
