@@ -181,6 +181,16 @@ def describe(found):
     return line + "".join(f"\n    {name} failed: {why}" for name, why in found["failed"].items())
 
 
+def about(options, names):
+    """The record that says how and of what the run was."""
+    import importlib.metadata
+    packages = {"torch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino", "iree": "iree-base-compiler", "jax": "jax"}
+    versions = {name: importlib.metadata.version(package) for name, package in packages.items() if name in names}
+    commit = subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return {"run": time.strftime("%Y-%m-%d"), "commit": commit, "figure": "best calls" if options.minima else "medians",
+            "rounds": options.rounds, "seconds": options.seconds, "versions": versions}
+
+
 def clock(seconds):
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
@@ -209,8 +219,8 @@ def main():
     counts = [int(t) for t in options.threads.split(",")]
     out = os.path.join(build, "bench", "results.jsonl")
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    found = [machine.measure(build, threads) for threads in counts]
-    for peak in found:
+    found = [about(options, names), *(machine.measure(build, threads) for threads in counts)]
+    for peak in found[1:]:
         print(machine.describe(peak), flush=True)
     judge = Contender("judge", os.cpu_count(), build)
     contenders = {(name, threads): Contender(name, threads, build) for name in ["nacre", *names] for threads in counts}
@@ -239,6 +249,10 @@ def main():
             print(describe(found[-1]), flush=True)
             report.write(out, found)
     judge.end()
+    for i, peak in enumerate(found):   # the better of two moments
+        if "machine" in peak:
+            found[i] = machine.better(peak, machine.measure(build, peak["threads"]))
+    report.write(out, found)
     text = report.summary(found)
     print(text)
     report.markdown(os.path.join(build, "bench"), found)

@@ -32,6 +32,10 @@ def measure(build, threads):
     return {"machine": processor(), "threads": threads} | json.loads(text)
 
 
+def better(one, other):
+    return {name: max(value, other[name]) if isinstance(value, float) else value for name, value in one.items()}
+
+
 def describe(peak):
     tiles = f", {peak['amx_bf16_gflops']:.0f} in bf16 tiles" if peak["amx_bf16_gflops"] else ""
     return (f"{peak['machine']}, {peak['threads']} thread{'s' if peak['threads'] > 1 else ''}: {peak['fma_gflops']:.0f} GFLOP/s{tiles}; "

@@ -17,6 +17,9 @@ import arrays
 import prepare
 
 
+COMMAND_SECONDS = 600   # of a tool of IREE
+
+
 def quickest(candidates):
     """Of several ways to do the same, (name, load), the one whose best call is the shortest; those that fail are left out."""
     best, problem = None, None
@@ -156,20 +159,22 @@ class Iree(Peer):
         source = os.path.join(path, f"model18{suffix}.onnx")
         if not os.path.exists(source):
             raise RuntimeError(prepare.description(self.build, row)["onnx"] or "no ONNX file")
-        imported = os.path.join(path, "iree.mlir")
-        if not os.path.exists(imported):
-            quiet([sys.executable, "-m", "iree.compiler.tools.import_onnx", source, "-o", imported])
-        choice = os.path.join(path, "iree.txt")
+        choice = os.path.join(path, "iree.json")
         if not os.path.exists(choice):
-            kept = self.choose(row, path, imported)
+            kept = self.choose(row, path, source)
             with open(choice, "w") as f:
-                f.write(kept)
+                json.dump(kept, f)
         with open(choice) as f:
-            self.note = f.read()
-        program = Program(self, row, path, os.path.join(path, "iree.vmfb"))
+            self.note, function = json.load(f)
+        program = Program(self, row, path, os.path.join(path, "iree.vmfb"), function)
         return program, program.results
 
-    def choose(self, row, path, imported):
+    def choose(self, row, path, source):
+        """How it is compiled best, and the name of its function."""
+        imported = os.path.join(path, "iree.mlir")
+        quiet([sys.executable, "-m", "iree.compiler.tools.import_onnx", source, "-o", imported])
+        with open(imported) as f:
+            function = re.search(r"func\.func @([\w$.]+)", f.read(1 << 20)).group(1)
         best, problem = None, None
         for name, flags in self.FLAGS.items():
             module = os.path.join(path, f"iree-{name}.vmfb")
@@ -177,25 +182,29 @@ class Iree(Peer):
                 quiet([compiler(), imported, "-o", module, "--iree-hal-target-device=local",
                        "--iree-hal-local-target-device-backends=llvm-cpu", "--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3",
                        *flags])
-                seconds = min(Program(self, row, path, module).sample(0.2))
+                seconds = min(Program(self, row, path, module, function).sample(0.2))
             except RuntimeError as failure:
                 problem = failure
                 continue
             if best is None or seconds < best[0]:
                 best = seconds, name
+        os.remove(imported)   # as large as the weights, twice
         if best is None:
             raise problem
-        shutil.move(os.path.join(path, f"iree-{best[1]}.vmfb"), os.path.join(path, "iree.vmfb"))
-        return best[1]
+        for name in self.FLAGS:
+            module = os.path.join(path, f"iree-{name}.vmfb")
+            if name == best[1]:
+                shutil.move(module, os.path.join(path, "iree.vmfb"))
+            elif os.path.exists(module):
+                os.remove(module)
+        return best[1], function
 
 
 class Program:
     """One compiled module and the arguments that its tools take."""
     UNITS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 
-    def __init__(self, peer, row, path, module):
-        with open(os.path.join(path, "iree.mlir")) as f:
-            function = re.search(r"func\.func @([\w$.]+)", f.read(1 << 20)).group(1)
+    def __init__(self, peer, row, path, module, function):
         device = ["--device=local-sync"] if peer.threads == 1 else ["--device=local-task",
                                                                     f"--task_topology_group_count={peer.threads}"]
         self.peer, self.row = peer, row
@@ -242,7 +251,10 @@ def compiler():
 
 
 def quiet(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{os.path.basename(command[0])}: no end within {COMMAND_SECONDS} seconds") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise RuntimeError(f"{os.path.basename(command[0])}: {lines[0] if lines else done.returncode}"[:300])

@@ -1,4 +1,5 @@
-"""The results of a run as a Markdown table, a plot and a summary."""
+"""The results of a run as a Markdown table, a plot and a summary: `python report.py results.jsonl` writes them anew beside it.
+"""
 import json
 import math
 import os
@@ -111,10 +112,14 @@ def markdown(folder, found):
     os.makedirs(folder, exist_ok=True)
     peaks = "\n".join("- " + machine.describe(r) for r in found if "machine" in r)
     failed = failures(found)
+    run = next(r for r in found if "run" in r)
+    versions = ", ".join(f"{NAMES[name]} {version}" for name, version in run["versions"].items())
     text = f"""# Measured beside the peers
 
-Medians in milliseconds of one run of `make bench`, the best peer in bold. The ratio is its time over ours: above 1 we are faster;
-below {1 / EQUAL:.2f} a row counts as lost. `spread` is the larger interquartile range of the two over the median; `error` is ours against f64.
+One run of `make bench`, {run['run']}, commit {run['commit']}: {run['figure']} of {run['rounds']} turns in milliseconds, the best peer in bold.
+{versions}.
+The ratio is the best peer's time over ours: above 1 we are faster; below {1 / EQUAL:.2f} a row counts as lost. `spread` is the larger
+interquartile range of the two over the median; `error` is ours against f64.
 
 {peaks}
 
@@ -176,3 +181,15 @@ def plot(found):
             parts.append(f'<circle cx="{x(row["ratio"]):.1f}" cy="{middle:.1f}" r="4.5" fill="{colour}">'
                          f'<title>{name}, {row["threads"]}: {row["ratio"]:.2f}, {NAMES[row["peer"]]}</title></circle>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def main():
+    """The table and the plot of a results.jsonl, written beside it."""
+    import sys
+    found = read(sys.argv[1])
+    markdown(os.path.dirname(os.path.abspath(sys.argv[1])), found)
+    print(summary(found))
+
+
+if __name__ == "__main__":
+    main()
