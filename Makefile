@@ -20,7 +20,7 @@ test: build
 
 bench: build $(BUILD)/peers/.installed
 	@$(BUILD)/venv/bin/python bench/start.py --build $(BUILD)
-	@$(BUILD)/peers/bin/python bench/bench.py --build $(BUILD)
+	@$(BUILD)/peers/bin/python bench/bench.py --build $(BUILD) $(BENCH)
 
 format: build
 	@$(PYTHON) scripts/format.py --write

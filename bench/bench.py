@@ -207,6 +207,8 @@ def main():
     parser.add_argument("--minima", action="store_true", help="compare the best calls instead of medians, on a machine that others use")
     parser.add_argument("--publish", action="store_true", help="also write bench/results/, which the first page shows")
     options = parser.parse_args()
+    if options.publish and (options.only or options.quick):
+        parser.error("what is published is a whole run, without --only and --quick")
     if options.quick:
         options.rounds, options.seconds = 2, 0.1
     build = os.path.abspath(options.build)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import statistics
 
 EQUAL = 1.03   # differences below mean nothing
 NAMES = {"torch": "PyTorch", "torch_compile": "torch.compile", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "iree": "IREE",
@@ -113,13 +114,15 @@ def markdown(folder, found):
     peaks = "\n".join("- " + machine.describe(r) for r in found if "machine" in r)
     failed = failures(found)
     run = next(r for r in found if "run" in r)
+    others = statistics.median([r["others"] for r in found if "others" in r] or [0])
     versions = ", ".join(f"{NAMES[name]} {version}" for name, version in run["versions"].items())
     text = f"""# Measured beside the peers
 
 One run of `make bench`, {run['run']}, commit {run['commit']}: {run['figure']} of {run['rounds']} turns in milliseconds, the best peer in bold.
 {versions}.
 The ratio is the best peer's time over ours: above 1 we are faster; below {1 / EQUAL:.2f} a row counts as lost. `spread` is the larger
-interquartile range of the two over the median; `error` is ours against f64.
+interquartile range of the two over the median; `error` is ours against f64. Meanwhile processes outside the run kept {others:.1f}
+cores busy.
 
 {peaks}
 
@@ -159,7 +162,7 @@ def plot(found):
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 30}" width="{WIDTH}" height="{bottom + 30}">',
              STYLE, f'<rect class="paper" width="{WIDTH}" height="{bottom + 30}"/>',
-             f'<text x="{LEFT}" y="20">best peer\'s time over ours: right of 1 we are faster</text>']
+             f'<text x="{LEFT}" y="20">best peer\'s time over ours: right of 1 we are faster; red: a row that is lost</text>']
     for i, count in enumerate(threads):
         mean = geometric_mean([r["ratio"] for r in compared(found, count)])
         at = LEFT + 210 * i
