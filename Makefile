@@ -20,7 +20,7 @@ test: build
 
 bench: build $(BUILD)/peers/.installed
 	@$(BUILD)/venv/bin/python bench/start.py --build $(BUILD)
-	@$(BUILD)/peers/bin/python bench/bench.py --build $(BUILD)
+	@$(BUILD)/peers/bin/python bench/bench.py --build $(BUILD) $(BENCH)
 
 format: build
 	@$(PYTHON) scripts/format.py --write
@@ -37,7 +37,7 @@ $(BUILD)/venv/.installed: test/requirements.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r test/requirements.txt
 	@touch $@
 
-# The peers that `make bench` measures beside us (onnxruntime, openvino, torch): a few GB, wanted by no other target.
+# The peers that `make bench` measures beside us (torch, onnxruntime, openvino, IREE, jax): a few GB, wanted by no other target.
 $(BUILD)/peers/.installed: bench/requirements.txt
 	@scripts/install.sh
 	@python3 -m venv $(BUILD)/peers

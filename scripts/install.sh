@@ -7,7 +7,7 @@ packages="
   ca-certificates cmake ninja-build g++ ccache
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools lld-22 clang-22 libclang-rt-22-dev clang-format-22
   antlr4 libantlr4-runtime-dev nlohmann-json3-dev libcli11-dev
-  libpng-dev libjpeg62-turbo-dev zlib1g-dev libhalide14-0-dev pkg-config python3 python3-venv qemu-user
+  libpng-dev libjpeg62-turbo-dev zlib1g-dev libhalide14-0-dev pkg-config python3 python3-venv qemu-user valgrind
 "
 
 missing=""
