@@ -226,6 +226,25 @@ std::vector<LineTime> timesOfLines(const std::vector<const Record *> &kernels) {
   return lines;
 }
 
+/// Kernels of one name are one row: a layer that is used again, a loop that is unrolled.
+std::vector<Record> merged(const std::vector<const Record *> &kernels) {
+  std::vector<Record> rows;
+  for (const Record *kernel : kernels) {
+    auto known = std::find_if(rows.begin(), rows.end(), [&](const Record &row) { return row.name == kernel->name; });
+    if (known == rows.end()) {
+      rows.push_back(*kernel);
+      continue;
+    }
+    known->calls += kernel->calls, known->flops += kernel->flops, known->bytes += kernel->bytes;
+    known->chunks += kernel->chunks;
+    known->nanoseconds += kernel->nanoseconds;
+    known->chunkNanoseconds += kernel->chunkNanoseconds;
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Record &a, const Record &b) { return a.nanoseconds > b.nanoseconds; });
+  return rows;
+}
+
 void printProfile(const Profile &profile, const MachinePeak &peak, const std::string &how) {
   raw_ostream &out = outs();
   const Record &entry = *profile.entry();
@@ -245,13 +264,13 @@ void printProfile(const Profile &profile, const MachinePeak &peak, const std::st
                 1e-3 * profile.hookNanoseconds * static_cast<double>(hooks) / calls, profile.hookNanoseconds);
   out << format("%-44s %6s %11s %7s %9s %7s %8s %7s %6s\n", "kernel", "times", "us", "share", "GFLOP/s", "peak", "GB/s",
                 "peak", "busy");
-  for (const Record *kernel : kernels) {
-    Rates rates = ratesOf(*kernel);
+  for (const Record &kernel : merged(kernels)) {
+    Rates rates = ratesOf(kernel);
     double busy =
-        kernel->chunks ? kernel->chunkNanoseconds / (kernel->nanoseconds * profile.threads) : 1.0 / profile.threads;
+        kernel.chunks ? kernel.chunkNanoseconds / (kernel.nanoseconds * profile.threads) : 1.0 / profile.threads;
     out << format("%-44s %6.4g %11.3f %5.1f %% %9.1f %5.1f %% %8.1f %5.1f %% %4.0f %%\n",
-                  shortened(kernel->name, 44).c_str(), static_cast<double>(kernel->calls) / calls,
-                  1e-3 * kernel->nanoseconds / calls, 100 * kernel->nanoseconds / entry.nanoseconds, 1e-9 * rates.flops,
+                  shortened(kernel.name, 44).c_str(), static_cast<double>(kernel.calls) / calls,
+                  1e-3 * kernel.nanoseconds / calls, 100 * kernel.nanoseconds / entry.nanoseconds, 1e-9 * rates.flops,
                   100 * rates.flops / peak.flops, 1e-9 * rates.bytes, 100 * rates.bytes / peak.bytes,
                   100 * std::min(busy, 1.0));
   }
