@@ -15,7 +15,7 @@ using namespace nacre;
 
 namespace {
 
-/// Reverse mode over the body: what the score changes by with the product and with each further input.
+/// Reverse mode over the body: what a value changes by with the product and with each further input.
 class Slopes : public ScalarCotangents {
 public:
   Slopes(Block &body, Value score, OpBuilder &builder) : body(body), build(builder), place(score.getLoc()) {
@@ -165,15 +165,16 @@ private:
     SmallVector<Value> values(yield.getValues());
     yield.erase();
     OpBuilder inside = OpBuilder::atBlockEnd(&body);
-    Slopes slopes(body, values.front(), inside);
-    SmallVector<Value> wanted{body.getArgument(0)};
+    SmallVector<Value> wanted{body.getArgument(0)}, yielded;
     for (int64_t other : others)
       wanted.push_back(body.getArgument(other + 1));
-    slopes.by(wanted);
-    SmallVector<Value> yielded{values.front()};
-    for (Value argument : wanted)
-      yielded.push_back(slopes(argument));
-    llvm::append_range(yielded, ArrayRef(values).drop_front());
+    for (auto [number, value] : llvm::enumerate(values)) {
+      Slopes slopes(body, value, inside);
+      slopes.by(wanted);
+      yielded.push_back(value);
+      for (Value argument : ArrayRef(wanted).drop_front(number)) // the factor does not depend on the product
+        yielded.push_back(slopes(argument));
+    }
     inside.setInsertionPointToEnd(&body);
     ScoreYieldOp::create(inside, location, yielded);
     return gradient;

@@ -96,10 +96,10 @@ LogicalResult AttentionGradientOp::verify() {
     return emitOpError("has results for dq, dk, dv and each of the others");
   if (failed(checkAttention(*this, getExtents().getNumResults() - 2, true)))
     return failure();
-  size_t yielded = getBody().front().getTerminator()->getNumOperands(), least = 2 + getOthers().size();
-  return yielded == least || yielded == least + 1
+  size_t yielded = getBody().front().getTerminator()->getNumOperands(), others = getOthers().size();
+  return yielded == 2 + others || yielded == 3 + 2 * others
              ? success()
-             : LogicalResult(emitOpError("yields a score, its derivatives and perhaps a factor"));
+             : LogicalResult(emitOpError("yields a score, its derivatives and perhaps a factor and its derivatives"));
 }
 
 // ---- lowering ------------------------------------------------------------------------------------------------------

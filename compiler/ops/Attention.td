@@ -53,7 +53,8 @@ def Nacre_AttentionGradientOp : Nacre_TensorOp<"attention_gradient", [
   let summary = "the cotangents of what `nacre.attention` reads, the weights computed again";
   let description = [{
     Inputs q, k, v, dy, lse, D = sum[e](dy * y), then those of the body; indices as in `nacre.attention`. The body yields the score, its
-    derivative by the product of q and k, those by the inputs numbered in `others`, and the factor of the weights if there is one.
+    derivative by the product of q and k, those by the inputs numbered in `others`, and if there is a factor of the weights, that
+    factor and its derivatives by the same inputs.
 
     Results over the indices of the attentions, outermost first: dq[.., i, d], dk[.., j, d], dv[.., j, e], then the cotangent at
     every point [.., i, j] of each input in `others`.

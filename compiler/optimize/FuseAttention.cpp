@@ -25,7 +25,7 @@ using namespace nacre;
 namespace {
 
 constexpr int64_t fewestQueries = 8;    // fewer leave lanes empty, and their scores take little memory
-constexpr int64_t widestHead = 512;     // features and columns: they bound what a thread keeps on its stack
+constexpr int64_t widestHead = 256;     // features and columns: they bound what a thread keeps on its stack
 constexpr double lowestExponent = -1e4; // a bound of the maximum below all scores that matter
 
 /// A factor of a product; below: a divisor. A guard stands for 1 where its condition is `keeps`, else 0.
@@ -97,7 +97,8 @@ public:
     if (!fits())
       return Miss{6, "there are few queries, or heads are wide", false};
     if (!canBeWritten())
-      return Miss{7, "an element is gathered in the equation that has the product of queries and keys"};
+      return Miss{7, "an element is gathered beside the product of queries and keys, or what multiplies the weights "
+                     "depends on it"};
     if (!isUsedHereOnly())
       return Miss{8, "the scores or the weights are read elsewhere too"};
     if (through.gaveUp())
@@ -394,6 +395,9 @@ private:
   }
 
   bool canBeWritten() {
+    for (const Factor &factor : weight)
+      if (leadsToDot(factor.seen))
+        return false;
     return inlines(score) && llvm::all_of(weight, [&](auto &factor) { return inlines(factor.seen); });
   }
 
@@ -457,8 +461,7 @@ private:
       return false;
     if (leadsToDot(seen))
       return true;
-    bool asked = llvm::any_of(equation->getUsers(), [](Operation *user) { return isa<GradientOp>(user); });
-    return !asked && !gathers(equation) && through.dependsOn(seen, key) && through.dependsOn(seen, query);
+    return !gathers(equation) && through.dependsOn(seen, key) && through.dependsOn(seen, query);
   }
 
   /// Whether the body can be written: a gather beside the product would need its tensor there.

@@ -49,7 +49,10 @@ SmallVector<AffineExpr> Through::subscripts(Seen seen) const {
 EquationOp Through::elementwise(Seen seen) const {
   Value source = tensor(seen);
   auto equation = source ? source.getDefiningOp<EquationOp>() : EquationOp();
-  return equation && !equation.getReduction() ? equation : EquationOp();
+  bool opaque = !equation || equation.getReduction() || llvm::any_of(equation->getUsers(), [](Operation *user) {
+    return isa<GradientOp>(user); // derivatives are asked by this tensor: it must stay an input
+  });
+  return opaque ? EquationOp() : equation;
 }
 
 Seen Through::entered(Seen seen) { return enter(elementwise(seen), subscripts(seen)); }

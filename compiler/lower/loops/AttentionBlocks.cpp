@@ -11,6 +11,8 @@ using namespace mlir;
 
 namespace nacre::loops {
 
+static constexpr llvm::StringLiteral scratchAttribute = "nacre.scratch";
+
 AttentionBlocks::AttentionBlocks(AttendOp op, unsigned vectorBits, bool threads)
     : op(op), b(op), loc(op.getLoc()), emitter(b, loc), threads(threads), query(op.getQuery()), value(op.getValue()),
       key(op.keyIndex()), feature(op.featureIndex()) {
@@ -92,9 +94,16 @@ Value AttentionBlocks::real(OpBuilder &builder, double number) {
 
 // ---- buffers -------------------------------------------------------------------------------------------------------
 Value AttentionBlocks::scratch(ArrayRef<int64_t> shape) {
-  OpBuilder atStart = OpBuilder::atBlockBegin(&op->getParentOfType<func::FuncOp>().front());
-  return memref::AllocaOp::create(atStart, loc, MemRefType::get(shape, type), ValueRange(),
-                                  atStart.getI64IntegerAttr(64));
+  Block &start = op->getParentOfType<func::FuncOp>().front();
+  auto wanted = MemRefType::get(shape, type);
+  for (auto place : start.getOps<memref::AllocaOp>()) // of an attention before or after this one
+    if (place->hasAttr(scratchAttribute) && place.getType() == wanted && places.insert(place).second)
+      return place;
+  OpBuilder atStart = OpBuilder::atBlockBegin(&start);
+  auto place = memref::AllocaOp::create(atStart, loc, wanted, ValueRange(), atStart.getI64IntegerAttr(64));
+  place->setAttr(scratchAttribute, atStart.getUnitAttr());
+  places.insert(place);
+  return place;
 }
 
 BlockView AttentionBlocks::view(Value memref, ArrayRef<AffineExpr> subscripts, ArrayRef<Moving> moving) {

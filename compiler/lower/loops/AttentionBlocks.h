@@ -50,7 +50,8 @@ protected:
   mlir::Value real(mlir::OpBuilder &, double);
 
   // ---- buffers -----------------------------------------------------------------------------------------------------
-  /// A place of the function, or of each thread that runs a part of it.
+  /// A place on the stack of the function, or of each thread that runs a part of it, shared by all attentions of the
+  /// function: they run one after the other.
   mlir::Value scratch(llvm::ArrayRef<int64_t> shape);
   BlockView view(mlir::Value memref, llvm::ArrayRef<mlir::AffineExpr> subscripts, llvm::ArrayRef<Moving> moving);
   BlockView inputView(unsigned number, llvm::ArrayRef<Moving> moving);
@@ -94,6 +95,9 @@ protected:
   int64_t lanes;
   unsigned query, value, key, feature;
   llvm::SmallVector<mlir::Value> at; // of each index, the first of the present block
+
+private:
+  llvm::SmallPtrSet<mlir::Operation *, 16> places; // the scratch of this attention
 };
 
 void tileAttention(AttendOp op, unsigned vectorBits, bool threads);

@@ -49,7 +49,7 @@ static LogicalResult toScalarLoops(linalg::LinalgOp op) {
 namespace {
 struct Planned {
   Kernel kernel;
-  std::optional<Tile> tile;
+  std::optional<Tile> tile = {};
   KernelFacts facts = {};
   std::optional<InlinePacking> copy = {}; // of an operand, packed on the way
   bool dropped = false;               // became part of another kernel
@@ -171,13 +171,13 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     if (op->hasAttr(winogradAttribute)) {
       takenThen = taken;
       if (std::optional<Kernel> kernel = winogradKernel(op, takenThen, vectorBits))
-        return {std::move(*kernel), std::nullopt, true};
+        return Planned{.kernel = std::move(*kernel), .winograd = true};
     }
     std::optional<Planned> best;
     double cheapest = 0, apart = 0; // apart: the epilogues left out
     for (unsigned most = mostEpilogues;;) {
       llvm::SmallPtrSet<Operation *, 32> with = taken;
-      Planned planned{makeKernel(op), std::nullopt, false};
+      Planned planned{.kernel = makeKernel(op)};
       absorbNeighbours(planned.kernel, with, most);
       planned.tile = chooseTile(planned.kernel, vectorBits, forms);
       unsigned epilogues = planned.kernel.steps.size() - 1;

@@ -161,14 +161,21 @@ private:
       Value score = ends ? maskKeys(inner, body[0], 1) : body[0], dot = x[given + 1];
       Value scaled = multiply(inner, score, real(inner, unit));
       Value p = exponential(inner, arith::SubFOp::create(inner, loc, scaled, x[0])), weighted = p;
-      if (body.size() > 2 + others) {
-        weighted = multiply(inner, p, body.back());
-        dot = multiply(inner, dot, body.back());
+      bool hasFactor = body.size() > 2 + others;
+      if (hasFactor) {
+        weighted = multiply(inner, p, body[2 + others]);
+        dot = multiply(inner, dot, body[2 + others]);
       }
       Value ds = multiply(inner, p, arith::SubFOp::create(inner, loc, dot, x[1]));
       SmallVector<Value> results{weighted, multiply(inner, ds, body[1])};
-      for (size_t other : wanted)
-        results.push_back(multiply(inner, ds, body[2 + other]));
+      for (size_t other : wanted) {
+        Value point = multiply(inner, ds, body[2 + other]);
+        if (hasFactor) {
+          Value byFactor = multiply(inner, multiply(inner, p, x[given + 1]), body[3 + others + other]);
+          point = arith::AddFOp::create(inner, loc, point, byFactor);
+        }
+        results.push_back(point);
+      }
       return results;
     });
   }
