@@ -56,6 +56,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
     readThroughFrames(function);
+    placeInFrames(function);
     for (Planned &planned : plan(function))
       if (failed(emit(planned)))
         return signalPassFailure();
