@@ -61,6 +61,31 @@ static bool allReadersTakeIn(linalg::GenericOp producer) {
   });
 }
 
+/// Whether a sum of several large tensors would wait for another that is computed later, so that all of them have to be
+/// kept until then and are read from memory where their sum alone would be:
+///   s = a + b;  c = x . w;  t = s + c
+static bool waits(linalg::GenericOp producer, linalg::GenericOp consumer, OpOperand *operand) {
+  auto isLarge = [](OpOperand *read, linalg::GenericOp op) {
+    return op.getMatchingIndexingMap(read).getNumResults() == op.getNumLoops() && op.getNumLoops() > 0;
+  };
+  auto reads = [&](OpOperand *read) { return isLarge(read, producer); };
+  if (llvm::count_if(producer.getDpsInputOperands(), reads) < 2)
+    return false;
+  return llvm::any_of(consumer.getDpsInputOperands(), [&](OpOperand *other) {
+    Operation *source = other->get().getDefiningOp();
+    while (auto slice = dyn_cast_if_present<tensor::ExtractSliceOp>(source))
+      source = slice.getSource().getDefiningOp();
+    auto computed = dyn_cast_if_present<linalg::GenericOp>(source);
+    bool elementwise = computed && computed.getNumReductionLoops() == 0; // one epilogue of what is computed
+    if (elementwise)
+      for (Value input : computed.getDpsInputs())
+        if (auto root = input.getDefiningOp<linalg::GenericOp>(); root && root.getNumReductionLoops())
+          computed = root;
+    return computed && other != operand && isLarge(other, consumer) && computed.getNumReductionLoops() &&
+           computed->getBlock() == producer->getBlock() && producer->isBeforeInBlock(computed);
+  });
+}
+
 static bool worthFusing(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
   auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
@@ -75,7 +100,7 @@ static bool worthFusing(OpOperand *operand) {
     return false;
   bool everyPointOnce = map.getNumResults() == consumer.getNumLoops();
   if (everyPointOnce)
-    return true;
+    return consumer.getNumReductionLoops() || !waits(producer, consumer, operand);
   return consumer.getNumReductionLoops() == 0 && !isCostly(producer);
 }
 

@@ -150,3 +150,61 @@ func.func @returned_as_well(%x: tensor<4x5xf32>, %m: tensor<4xf32>) -> (tensor<4
   } -> tensor<4x5xf32>
   return %a, %c : tensor<4x5xf32>, tensor<4x5xf32>
 }
+
+// A sum does not wait for a product that is computed after it, which would keep both of its operands until then.
+// CHECK-LABEL: func.func @waits
+// CHECK-COUNT-3: linalg.generic
+// CHECK-NOT: linalg.generic
+func.func @waits(%a: tensor<40x50xf32>, %b: tensor<40x50xf32>, %x: tensor<40x30xf32>, %w: tensor<30x50xf32>) -> tensor<40x50xf32> {
+  %e = tensor.empty() : tensor<40x50xf32>
+  %q = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %b : tensor<40x50xf32>, tensor<40x50xf32>) outs(%e : tensor<40x50xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.addf %s, %t : f32
+    linalg.yield %u : f32
+  } -> tensor<40x50xf32>
+  %p = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<40x30xf32>, tensor<30x50xf32>) outs(%e : tensor<40x50xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.mulf %s, %t : f32
+    %v = arith.addf %o, %u : f32
+    linalg.yield %v : f32
+  } -> tensor<40x50xf32>
+  %r = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%q, %p : tensor<40x50xf32>, tensor<40x50xf32>) outs(%e : tensor<40x50xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.addf %s, %t : f32
+    linalg.yield %u : f32
+  } -> tensor<40x50xf32>
+  return %r : tensor<40x50xf32>
+}
+
+// Near miss: the product is there already.
+// CHECK-LABEL: func.func @computed_before
+// CHECK-COUNT-2: linalg.generic
+// CHECK-NOT: linalg.generic
+func.func @computed_before(%a: tensor<40x50xf32>, %b: tensor<40x50xf32>, %x: tensor<40x30xf32>, %w: tensor<30x50xf32>) -> tensor<40x50xf32> {
+  %e = tensor.empty() : tensor<40x50xf32>
+  %p = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<40x30xf32>, tensor<30x50xf32>) outs(%e : tensor<40x50xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.mulf %s, %t : f32
+    %v = arith.addf %o, %u : f32
+    linalg.yield %v : f32
+  } -> tensor<40x50xf32>
+  %q = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%a, %b : tensor<40x50xf32>, tensor<40x50xf32>) outs(%e : tensor<40x50xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.addf %s, %t : f32
+    linalg.yield %u : f32
+  } -> tensor<40x50xf32>
+  %r = linalg.generic {indexing_maps = [#ij, #ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%q, %p : tensor<40x50xf32>, tensor<40x50xf32>) outs(%e : tensor<40x50xf32>) {
+  ^bb0(%s: f32, %t: f32, %o: f32):
+    %u = arith.addf %s, %t : f32
+    linalg.yield %u : f32
+  } -> tensor<40x50xf32>
+  return %r : tensor<40x50xf32>
+}

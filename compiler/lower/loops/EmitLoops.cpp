@@ -63,6 +63,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     func::FuncOp function = getOperation();
     copiesToLinalg(function);
     readThroughFrames(function);
+    placeInFrames(function);
     forms = dotFormsOf(dots);
     std::vector<Planned> kernels = plan(function);
     describe(kernels);

@@ -169,4 +169,70 @@ void readThroughFrames(func::FuncOp function) {
   }
 }
 
+/// Writes the rim: for every axis the places before and behind the source, over what the axes before it have inside.
+static void fillRim(OpBuilder &b, Location loc, Value framed, const Frame &frame) {
+  ArrayRef<int64_t> whole = cast<MemRefType>(framed.getType()).getShape();
+  ArrayRef<int64_t> inside = cast<MemRefType>(frame.source.getType()).getShape();
+  Value rim = arith::ConstantOp::create(b, loc, frame.rim);
+  SmallVector<OpFoldResult> offsets(whole.size(), b.getIndexAttr(0)), sizes, strides(whole.size(), b.getIndexAttr(1));
+  for (int64_t size : whole)
+    sizes.push_back(b.getIndexAttr(size));
+  for (auto [axis, before] : llvm::enumerate(frame.before)) {
+    int64_t end = before + inside[axis];
+    for (auto [from, to] : {std::pair(int64_t(0), before), std::pair(end, whole[axis])})
+      if (from < to) {
+        offsets[axis] = b.getIndexAttr(from);
+        sizes[axis] = b.getIndexAttr(to - from);
+        Value part = memref::SubViewOp::create(b, loc, framed, offsets, sizes, strides);
+        linalg::FillOp::create(b, loc, rim, part);
+      }
+    offsets[axis] = b.getIndexAttr(before);
+    sizes[axis] = b.getIndexAttr(inside[axis]);
+  }
+}
+
+/// Whether the buffer can be a view and has what the frame shows: all its users take any layout, and none writes later.
+static bool canLieInFrame(memref::AllocOp source, linalg::GenericOp frame) {
+  return llvm::all_of(source->getUsers(), [&](Operation *user) {
+    if (user == frame || isa<memref::LoadOp>(user))
+      return true;
+    auto op = dyn_cast<linalg::LinalgOp>(user);
+    if (!op || op->getBlock() != frame->getBlock())
+      return false;
+    return op->isBeforeInBlock(frame) || !llvm::is_contained(op.getDpsInits(), source.getResult());
+  });
+}
+
+void placeInFrames(func::FuncOp function) {
+  SmallVector<linalg::GenericOp> ops;
+  function.walk([&](linalg::GenericOp op) { ops.push_back(op); });
+  for (linalg::GenericOp op : ops) {
+    std::optional<Frame> frame = matchFrame(op);
+    auto source = frame ? frame->source.getDefiningOp<memref::AllocOp>() : memref::AllocOp();
+    auto framed = op.getDpsInits()[0].getDefiningOp<memref::AllocOp>();
+    if (!source || !framed || !source.getType().getLayout().isIdentity() || onlyWriter(framed) != op ||
+        source->getBlock() != op->getBlock() || framed->getBlock() != op->getBlock() || !canLieInFrame(source, op))
+      continue;
+    ArrayRef<int64_t> whole = framed.getType().getShape(), inside = source.getType().getShape();
+    bool shownWhole = true;
+    for (auto [axis, before] : llvm::enumerate(frame->before))
+      shownWhole &= before + inside[axis] <= whole[axis];
+    if (!shownWhole)
+      continue;
+    OpBuilder b(op);
+    fillRim(b, op.getLoc(), framed, *frame);
+    framed->moveBefore(source);
+    b.setInsertionPointAfter(source);
+    SmallVector<OpFoldResult> offsets, sizes, strides(inside.size(), b.getIndexAttr(1));
+    for (auto [before, size] : llvm::zip(frame->before, inside)) {
+      offsets.push_back(b.getIndexAttr(before));
+      sizes.push_back(b.getIndexAttr(size));
+    }
+    op.erase();
+    Value view = memref::SubViewOp::create(b, source.getLoc(), framed, offsets, sizes, strides);
+    source.replaceAllUsesWith(view);
+    source.erase();
+  }
+}
+
 } // namespace nacre::loops

@@ -18,5 +18,9 @@ std::optional<Frame> matchFrame(mlir::linalg::GenericOp op);
 /// that nobody reads any more goes away.
 void readThroughFrames(mlir::func::FuncOp function);
 
+/// A buffer of which a frame is made lies in that frame from the start, and only the rim is written; where it is a
+/// whole allocation that nobody writes after the frame was made.
+void placeInFrames(mlir::func::FuncOp function);
+
 } // namespace nacre::loops
 #endif

@@ -137,6 +137,8 @@ private:
       all = down.isKnown() && across.isKnown() ? down.known * across.known : most;
     if (resident) // eight blocks at least, to share out
       most = std::min(most, std::max<int64_t>(full, llvm::divideCeil(all, 8)));
+    else // few channels make low rows of V: M is the larger then
+      most = std::min(most, std::max<int64_t>(full, 2 * blockBytes / (4 * points * panelsAtOnce * width)));
     int64_t atOnce = llvm::divideCeil(all, llvm::divideCeil(all, most));
     int64_t heights = llvm::divideCeil(atOnce, full);
     height = llvm::divideCeil(atOnce, heights);
