@@ -96,6 +96,7 @@ public:
     }
     LoweringOptions lowering;
     lowering.reference = options.reference;
+    lowering.precise = options.precise;
     lowering.threads = options.threads;
     lowering.vectorBits = vectorBits(processor);
     lowering.lineTables = options.lineTables;
@@ -180,7 +181,7 @@ private:
       if (!runPasses(buildLlvm, lowering))
         return false;
       readFacts();
-      machine = createMachine(processor, !options.reference, firstError);
+      machine = createMachine(processor, !options.reference && !options.precise, firstError);
       code = machine ? translate(*module, llvmContext, *machine) : nullptr;
       module = {};
       if (!code)

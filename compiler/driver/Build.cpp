@@ -121,6 +121,7 @@ int runShow(const Options &options) {
     return Failure;
   CompileOptions compileOptions;
   compileOptions.reference = options.reference;
+  compileOptions.precise = options.precise;
   if (!options.cpu.empty())
     compileOptions.cpu = options.cpu;
   CompileResult result = compile(*program, stage, compileOptions);

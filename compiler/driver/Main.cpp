@@ -112,6 +112,9 @@ private:
         ->check(CLI::IsMember({"f32", "f64", "bf16", "f16"}).description(""))
         ->type_name("TYPE");
     sub->add_flag("--reference", options.reference, "the plain lowering: slow, and the measure of the fast one");
+    sub->add_flag(
+        "--precise", options.precise,
+        "results with the bits of --reference: sums in the order of the loops, no contraction, no polynomials");
   }
 
   void addLink(CLI::App *sub) {
@@ -258,7 +261,7 @@ private:
         mine.push_back(word);
         if (flag == word && i + 1 < words.size())
           mine.push_back(words[++i]);
-      } else if (word == "--reference" || (!file && word.starts_with("-"))) {
+      } else if (word == "--reference" || word == "--precise" || (!file && word.starts_with("-"))) {
         mine.push_back(word);
       } else if (!file) {
         file = true;

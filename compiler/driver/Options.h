@@ -20,7 +20,7 @@ struct Options {
   std::string cpu;                  // --cpu; empty: the command's own default
   std::vector<std::string> weights; // --weights: F, or MODEL=F
   std::vector<std::string> linked;  // --link: object files and static libraries with C functions of the program
-  bool embedWeights = false, reference = false, time = false, strip = false;
+  bool embedWeights = false, reference = false, precise = false, time = false, strip = false;
   std::string stage; // --stage
 
   // fmt

@@ -83,6 +83,7 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
                               const DescriptorOptions &descriptor) {
   CompileOptions compile;
   compile.reference = product.options.reference;
+  compile.precise = product.options.precise;
   compile.cpu = product.cpu;
   compile.extend = [&program, &descriptor](Module &module, const std::vector<ModelFacts> &facts) {
     return addDescriptor(module, program, facts, descriptor);

@@ -80,6 +80,7 @@ static LoopsOptions loops(const LoweringOptions &options) {
   loops.threads = options.threads;
   loops.optimise = !options.reference;
   loops.dots = options.dots;
+  loops.precise = options.precise;
   return loops;
 }
 
@@ -96,7 +97,7 @@ void buildFused(OpPassManager &manager, const LoweringOptions &options) {
 
 void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   LowerToLinalgOptions lowering;
-  lowering.reassociate = !options.reference;
+  lowering.reassociate = !options.reference && !options.precise;
   manager.addPass(createLowerToLinalg(lowering));
   simplify(manager);
   manager.addNestedPass<func::FuncOp>(createMixPrecision());

@@ -11,6 +11,8 @@ namespace nacre {
 
 struct LoweringOptions {
   bool reference = false; // plain loops, libm, no fusion, nothing hoisted
+  bool precise =
+      false; // as fast as possible with the bits of the reference: no sum reordered, nothing contracted, libm
   bool threads = true;
   unsigned vectorBits = 256; // of a register of the target
   bool lineTables = true;

@@ -14,6 +14,7 @@ struct LoopsOptions {
   unsigned vectorBits = 512; // of a vector register of the target: 128, 256 or 512
   bool threads = true;       // share out large kernels
   bool optimise = true;      // false: the reference, plain loops
+  bool precise = false;      // the bits of the reference: no sum reordered, nothing contracted or approximated
   std::string dots;          // what the target has of DotForms.def, as `dotFormsOf` reads it
 };
 

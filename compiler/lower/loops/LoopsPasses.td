@@ -33,7 +33,8 @@ def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let summary = "linalg on buffers becomes register tiles, vector reductions and elementwise vector loops";
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
                  Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">,
-                 Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">];
+                 Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">,
+                 Option<"precise", "precise", "bool", "false", "sums of reals in the order of the loops">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect"];

@@ -20,8 +20,10 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
     emit.vectorBits = options.vectorBits;
     emit.threads = options.threads;
     emit.dots = options.dots;
+    emit.precise = options.precise;
     manager.addNestedPass<func::FuncOp>(createEmitLoops(emit));
-    manager.addNestedPass<func::FuncOp>(createApproximateMath());
+    if (!options.precise)
+      manager.addNestedPass<func::FuncOp>(createApproximateMath());
   } else {
     manager.addNestedPass<func::FuncOp>(createScalarLoops());
   }
@@ -47,9 +49,10 @@ void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
   PermuteResultsOptions permute;
   permute.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPermuteResults(permute));
-  manager.addNestedPass<func::FuncOp>(createSplitReductions());
+  if (!options.precise)
+    manager.addNestedPass<func::FuncOp>(createSplitReductions());
   PackDotsOptions dots;
-  dots.dots = options.dots;
+  dots.dots = options.precise ? "" : options.dots;
   manager.addNestedPass<func::FuncOp>(createPackDots(dots));
   PackOperandsOptions pack;
   pack.vectorBits = options.vectorBits;
@@ -60,17 +63,18 @@ namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("bits of a vector register"), llvm::cl::init(512)};
   Option<bool> threads{*this, "threads", llvm::cl::desc("share out large kernels"), llvm::cl::init(true)};
+  Option<bool> precise{*this, "precise", llvm::cl::desc("the bits of the reference"), llvm::cl::init(false)};
   Option<std::string> dots{*this, "dots", llvm::cl::desc("names of DotForms.def, separated by +"), llvm::cl::init("")};
   Option<bool> optimise{*this, "optimise", llvm::cl::desc("false: plain loops"), llvm::cl::init(true)};
 };
 } // namespace
 
 void registerLoopsPipelines() {
-  PassPipelineRegistration<PipelineFlags>("nacre-loops", "linalg on buffers to loops over one arena",
-                                          [](OpPassManager &manager, const PipelineFlags &flags) {
-                                            buildLoopsPipeline(
-                                                manager, {flags.vectorBits, flags.threads, flags.optimise, flags.dots});
-                                          });
+  PassPipelineRegistration<PipelineFlags>(
+      "nacre-loops", "linalg on buffers to loops over one arena",
+      [](OpPassManager &manager, const PipelineFlags &flags) {
+        buildLoopsPipeline(manager, {flags.vectorBits, flags.threads, flags.optimise, flags.precise, flags.dots});
+      });
 }
 
 } // namespace nacre

@@ -26,8 +26,10 @@ struct Tile {
   double cycles = 0; // of the whole kernel, as `cyclesOf` counts
 };
 
-/// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def.
-std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, llvm::ArrayRef<const DotForm *> dots = {});
+/// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def; `precise`: sums
+/// of reals stay in the order of the loops.
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, llvm::ArrayRef<const DotForm *> dots = {},
+                               bool precise = false);
 
 /// What a kernel costs with this plan, or as scalar code: for comparing ways to compute the same, not a prediction.
 double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile);
@@ -56,6 +58,9 @@ void emitDotTiles(PointEmitter &emitter, const Kernel &kernel, const Tile &tile,
 void emitDotVectors(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 void emitPanelCopy(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
 void emitReduceAcross(PointEmitter &emitter, const Kernel &kernel, const Tile &tile, const EmitOptions &options);
+
+/// Whether the order in which terms are combined does not show in the result.
+bool isExactInAnyOrder(mlir::linalg::LinalgOp root);
 
 /// The extents of the kernel's dims, materialised where they are dynamic.
 llvm::SmallVector<Count> extentsOf(PointEmitter &emitter, const Kernel &kernel);
