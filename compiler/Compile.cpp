@@ -99,6 +99,7 @@ public:
     }
     LoweringOptions lowering;
     lowering.reference = options.reference;
+    lowering.precise = options.precise;
     lowering.threads = options.threads;
     lowering.winograd = options.winograd;
     lowering.winogradEdge = options.winogradEdge;
@@ -200,7 +201,7 @@ private:
       if (!runPasses(buildLlvm, lowering))
         return false;
       readFacts();
-      machine = createMachine(processor, !options.reference, firstError);
+      machine = createMachine(processor, !options.reference && !options.precise, firstError);
       if (machine)
         code = timed("LLVM IR", [&] { return translate(*module, llvmContext, *machine); });
       module = {};

@@ -48,6 +48,7 @@ struct MemoryPlan {
 
 struct CompileOptions {
   bool reference = false;        // the plain, unfused lowering
+  bool precise = false;          // the bits of the reference, and as fast as these allow
   std::string cpu = "x86-64-v3"; // an LLVM processor name, or `native`
   bool lineTables = true;        // DWARF line tables that name the model's lines
   bool threads = true;           // parallel loops on the runtime's pool

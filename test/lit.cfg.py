@@ -5,6 +5,7 @@
 #   %runtime                   runtime/                      %builddir  the build   %cc  %c++   clang
 # Inputs of tests stand in folders named Inputs.
 import os
+import shutil
 
 import lit.formats
 
@@ -54,6 +55,8 @@ for name in "HOME", "TMPDIR", "CCACHE_DIR", "ASAN_OPTIONS", "NACRE_GOLDEN":
 if os.path.exists(os.path.join(tools, "nacre")):
     config.available_features.add("compiler")
 config.available_features.add("front")
+if shutil.which("qemu-x86_64"):
+    config.available_features.add("qemu")
 with open("/proc/cpuinfo") as f:
     flags = next((line for line in f if line.startswith("flags")), "").split()
 for feature, flag in {"avx512": "avx512f", "avx2": "avx2", "avx512bf16": "avx512_bf16", "amx": "amx_bf16"}.items():

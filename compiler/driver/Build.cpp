@@ -147,6 +147,7 @@ int runShow(const Options &options) {
   CompileOptions compileOptions;
   compileOptions.reference = options.reference;
   setWinograd(options.winograd, compileOptions);
+  compileOptions.precise = options.precise;
   if (!options.cpu.empty())
     compileOptions.cpu = options.cpu;
   CompileResult result = compile(*program, stage, compileOptions);

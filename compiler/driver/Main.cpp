@@ -136,6 +136,9 @@ private:
                     "faster), off, or 2 or 4, the edge of the tiles to use everywhere (default: on)")
         ->check(CLI::IsMember({"on", "off", "2", "4"}).description(""))
         ->type_name("HOW");
+    sub->add_flag(
+        "--precise", options.precise,
+        "results with the bits of --reference: sums in the order of the loops, no contraction, no polynomials");
   }
 
   void addLink(CLI::App *sub) {
@@ -353,7 +356,7 @@ private:
         mine.push_back(word);
         if (flag == word && i + 1 < words.size())
           mine.push_back(words[++i]);
-      } else if (word == "--reference" || (!file && word.starts_with("-"))) {
+      } else if (word == "--reference" || word == "--precise" || (!file && word.starts_with("-"))) {
         mine.push_back(word);
       } else if (!file) {
         file = true;

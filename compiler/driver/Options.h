@@ -23,7 +23,7 @@ struct Options {
   std::vector<std::string> weights; // --weights: F, or MODEL=F
   std::vector<std::string> linked;  // --link: object files and static libraries with C functions of the program
   std::string winograd = "on";      // --winograd
-  bool embedWeights = false, reference = false, time = false, strip = false;
+  bool embedWeights = false, reference = false, precise = false, time = false, strip = false;
   bool timePasses = false, report = false, profile = false; // build
   std::string stage;                                        // --stage
 

@@ -100,6 +100,7 @@ CompileOptions compileOptions(const Program &program, const ProductOptions &prod
   CompileOptions compile;
   compile.reference = product.options.reference;
   setWinograd(product.options.winograd, compile);
+  compile.precise = product.options.precise;
   compile.cpu = cpu;
   compile.profile = product.options.profile;
   compile.report = product.options.report;

@@ -84,12 +84,13 @@ static LoopsOptions loops(const LoweringOptions &options) {
   loops.optimise = !options.reference;
   loops.profile = options.profile && !options.reference;
   loops.dots = options.dots;
+  loops.precise = options.precise;
   return loops;
 }
 
 void buildFused(OpPassManager &manager, const LoweringOptions &options) {
   manager.addPass(createInlineKeep());
-  if (!options.reference)
+  if (!options.reference && !options.precise) // it sums by blocks
     manager.addPass(createFuseAttention());
   manager.addPass(createDifferentiate());
   if (options.reference)
@@ -102,7 +103,7 @@ void buildFused(OpPassManager &manager, const LoweringOptions &options) {
 
 void buildLinalg(OpPassManager &manager, const LoweringOptions &options) {
   LowerToLinalgOptions lowering;
-  lowering.reassociate = !options.reference;
+  lowering.reassociate = !options.reference && !options.precise;
   manager.addPass(createLowerToLinalg(lowering));
   simplify(manager);
   manager.addNestedPass<func::FuncOp>(createMixPrecision());

@@ -11,6 +11,8 @@ namespace nacre {
 
 struct LoweringOptions {
   bool reference = false; // plain loops, libm, no fusion, nothing hoisted
+  bool precise =
+      false; // as fast as possible with the bits of the reference: no sum reordered, nothing contracted, libm
   bool threads = true;
   bool winograd = true;      // 3 x 3 convolutions by transformed filters where that is faster
   unsigned winogradEdge = 0; // 2 or 4: with tiles of this edge, faster or not

@@ -350,7 +350,8 @@ static std::optional<Tile> chooseDot(const Kernel &kernel, ArrayRef<const DotFor
   return tile;
 }
 
-std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, ArrayRef<const DotForm *> dots) {
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, ArrayRef<const DotForm *> dots,
+                               bool precise) {
   for (const Step &step : kernel.steps)
     if (!bodyVectorises(step.op))
       return std::nullopt;
@@ -366,6 +367,8 @@ std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, ArrayR
   }
   int64_t lanes = lanesOf(kernel, vectorBits);
   bool combines = kernel.hasReduction() && combinersOf(kernel.root().op).has_value();
+  if (precise && combines)
+    combines = isExactInAnyOrder(kernel.root().op);
   std::optional<Tile> best;
   double bestCost = scalarCost(kernel);
   for (unsigned d = 0; d < kernel.rank(); ++d) {

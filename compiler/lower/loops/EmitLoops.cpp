@@ -180,7 +180,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       llvm::SmallPtrSet<Operation *, 32> with = taken;
       Planned planned{.kernel = makeKernel(op)};
       absorbNeighbours(planned.kernel, with, most);
-      planned.tile = chooseTile(planned.kernel, vectorBits, forms);
+      planned.tile = chooseTile(planned.kernel, vectorBits, forms, precise);
       unsigned epilogues = planned.kernel.steps.size() - 1;
       if (!planned.tile && !epilogues) { // scalar code takes in nothing
         planned.kernel = makeKernel(op);
@@ -196,7 +196,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
       }
       if (!epilogues)
         return std::move(*best);
-      apart += cyclesOf(last, chooseTile(last, vectorBits, forms));
+      apart += cyclesOf(last, chooseTile(last, vectorBits, forms, precise));
       most = epilogues - 1;
     }
   }
@@ -230,7 +230,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         Kernel kernel = makeKernel(flat);
         kernel.initial = result[number].kernel.initial;
         kernel.absorbed = result[number].kernel.absorbed;
-        result[number].tile = chooseTile(kernel, vectorBits, forms);
+        result[number].tile = chooseTile(kernel, vectorBits, forms, precise);
         result[number].kernel = std::move(kernel);
       }
     }
@@ -275,6 +275,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     }
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
+    emitter.contract = !precise;
     EmitOptions options{vectorBits, threads && !isShared(last)};
     if (planned.winograd)
       emitWinograd(emitter, kernel, options);

@@ -17,6 +17,7 @@ struct LoopsOptions {
   unsigned winogradEdge = 0; // 2 or 4: with tiles of this edge, faster or not
   bool optimise = true;      // false: the reference, plain loops
   bool profile = false;      // measure every kernel
+  bool precise = false;      // the bits of the reference: no sum reordered, nothing contracted or approximated
   std::string dots;          // what the target has of DotForms.def, as `dotFormsOf` reads it
 };
 

@@ -49,7 +49,8 @@ def EmitLoops : Pass<"nacre-emit-loops", "::mlir::func::FuncOp"> {
   let options = [Option<"vectorBits", "vector-bits", "unsigned", "512", "bits of a vector register">,
                  Option<"threads", "threads", "bool", "true", "mark nests that are worth several threads">,
                  Option<"profile", "profile", "bool", "false", "measure every kernel">,
-                 Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">];
+                 Option<"dots", "dots", "std::string", "\"\"", "names of DotForms.def, separated by +">,
+                 Option<"precise", "precise", "bool", "false", "sums of reals in the order of the loops">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect", "::mlir::affine::AffineDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::LLVM::LLVMDialect"];

@@ -27,8 +27,10 @@ void buildLoopsPipeline(OpPassManager &manager, const LoopsOptions &options) {
     emit.vectorBits = options.vectorBits;
     emit.threads = options.threads;
     emit.dots = options.dots;
+    emit.precise = options.precise;
     manager.addNestedPass<func::FuncOp>(createEmitLoops(emit));
-    manager.addNestedPass<func::FuncOp>(createApproximateMath());
+    if (!options.precise)
+      manager.addNestedPass<func::FuncOp>(createApproximateMath());
   } else {
     manager.addNestedPass<func::FuncOp>(createScalarLoops());
   }
@@ -56,15 +58,16 @@ void buildPackPipeline(OpPassManager &manager, const LoopsOptions &options) {
   PermuteResultsOptions permute;
   permute.vectorBits = options.vectorBits;
   manager.addNestedPass<func::FuncOp>(createPermuteResults(permute));
-  manager.addNestedPass<func::FuncOp>(createSplitReductions());
-  if (options.winograd) {
+  if (!options.precise)
+    manager.addNestedPass<func::FuncOp>(createSplitReductions());
+  if (options.winograd && !options.precise) {
     TransformFiltersOptions filters;
     filters.vectorBits = options.vectorBits;
     filters.edge = options.winogradEdge;
     manager.addNestedPass<func::FuncOp>(createTransformFilters(filters));
   }
   PackDotsOptions dots;
-  dots.dots = options.dots;
+  dots.dots = options.precise ? "" : options.dots;
   manager.addNestedPass<func::FuncOp>(createPackDots(dots));
   PackOperandsOptions pack;
   pack.vectorBits = options.vectorBits;
@@ -75,6 +78,7 @@ namespace {
 struct PipelineFlags : PassPipelineOptions<PipelineFlags> {
   Option<unsigned> vectorBits{*this, "vector-bits", llvm::cl::desc("bits of a vector register"), llvm::cl::init(512)};
   Option<bool> threads{*this, "threads", llvm::cl::desc("share out large kernels"), llvm::cl::init(true)};
+  Option<bool> precise{*this, "precise", llvm::cl::desc("the bits of the reference"), llvm::cl::init(false)};
   Option<std::string> dots{*this, "dots", llvm::cl::desc("names of DotForms.def, separated by +"), llvm::cl::init("")};
   Option<bool> optimise{*this, "optimise", llvm::cl::desc("false: plain loops"), llvm::cl::init(true)};
   Option<bool> profile{*this, "profile", llvm::cl::desc("measure every kernel"), llvm::cl::init(false)};
@@ -89,6 +93,7 @@ void registerLoopsPipelines() {
                                             options.threads = flags.threads;
                                             options.optimise = flags.optimise;
                                             options.profile = flags.profile;
+                                            options.precise = flags.precise;
                                             options.dots = flags.dots;
                                             buildLoopsPipeline(manager, options);
                                           });

@@ -275,7 +275,7 @@ SmallVector<Value> PointEmitter::body(const Step &step, ArrayRef<Value> argument
     Operation *clone = builder.create(state);
     // a * b + c may be one rounding: the only freedom taken besides the order of sums.
     if (auto fastMath = dyn_cast<arith::ArithFastMathInterface>(clone))
-      if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(clone))
+      if (contract && isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(clone))
         clone->setAttr(fastMath.getFastMathAttrName(),
                        arith::FastMathFlagsAttr::get(builder.getContext(), fastMath.getFastMathFlagsAttr().getValue() |
                                                                                arith::FastMathFlags::contract));

@@ -39,6 +39,7 @@ public:
 
   mlir::OpBuilder &builder;
   mlir::Location loc;
+  bool contract = true; // a * b + c may be one rounding
 
 private:
   mlir::Value gather(mlir::Value memref, llvm::ArrayRef<mlir::Value> indices, mlir::Value offsets, const Point &point);

@@ -28,6 +28,13 @@ static std::optional<vector::CombiningKind> kindOf(Operation *op) {
       .Default([](Operation *) { return std::nullopt; });
 }
 
+bool isExactInAnyOrder(linalg::LinalgOp root) {
+  std::optional<SmallVector<Combiner>> combiners = combinersOf(root);
+  return combiners && llvm::none_of(*combiners, [](const Combiner &combiner) {
+           return isa<arith::AddFOp, arith::MulFOp>(combiner.op);
+         });
+}
+
 std::optional<SmallVector<Combiner>> combinersOf(linalg::LinalgOp root) {
   SmallVector<Combiner> combiners;
   for (unsigned output = 0; output < root.getNumDpsInits(); ++output) {

@@ -29,8 +29,10 @@ struct Tile {
 /// Marks memory on the stack that one kernel uses: HoistScratch gives all kernels of a function the same.
 inline constexpr llvm::StringLiteral scratchAttribute = "nacre.scratch";
 
-/// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def.
-std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, llvm::ArrayRef<const DotForm *> dots = {});
+/// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def; `precise`: sums
+/// of reals stay in the order of the loops.
+std::optional<Tile> chooseTile(const Kernel &kernel, unsigned vectorBits, llvm::ArrayRef<const DotForm *> dots = {},
+                               bool precise = false);
 
 /// What a kernel costs with this plan, or as scalar code: for comparing ways to compute the same, not a prediction.
 double cyclesOf(const Kernel &kernel, const std::optional<Tile> &tile);
@@ -74,6 +76,8 @@ std::optional<PanelStream> panelStream(const Kernel &kernel, const Tile &tile);
 /// Fetches the share of the next panel that belongs to the tile of `height` rows at `point` and its reduction step.
 void prefetchShare(PointEmitter &emitter, const Kernel &kernel, const PanelStream &stream, const Tile &tile,
                    Point point, int64_t height);
+/// Whether the order in which terms are combined does not show in the result.
+bool isExactInAnyOrder(mlir::linalg::LinalgOp root);
 
 /// The extents of the kernel's dims, materialised where they are dynamic.
 llvm::SmallVector<Count> extentsOf(PointEmitter &emitter, const Kernel &kernel);
