@@ -73,13 +73,13 @@ def milliseconds(value):
 def table(found):
     machines = [r for r in found if "machine" in r]
     peers = [p for p in NAMES if any(p in r.get("peers_ms", {}) for r in found)]
-    lines = ["| work | threads | ours ms | " + " | ".join(NAMES[p] for p in peers) + " | ratio | spread | share of peak | error |",
-             "|---|---:|---:|" + "---:|" * (len(peers) + 4)]
+    lines = ["| work | threads | ours ms | " + " | ".join(NAMES[p] for p in peers) + " | ratio | spread | share of peak | error | compiled in s |",
+             "|---|---:|---:|" + "---:|" * (len(peers) + 5)]
     for row in found:
         if "workload" not in row:
             continue
         if "ours_ms" not in row:
-            lines.append(f"| {row['workload']} | {row['threads']} | failed |" + " |" * (len(peers) + 4))
+            lines.append(f"| {row['workload']} | {row['threads']} | failed |" + " |" * (len(peers) + 5))
             continue
         cells = []
         for p in peers:
@@ -88,7 +88,8 @@ def table(found):
             cells.append(f"**{text}**" if p == row["peer"] else text)
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}" + (" (lost)" if lost(row) else "")
         lines.append(f"| {row['workload']} | {row['threads']} | {milliseconds(row['ours_ms'])} | " + " | ".join(cells)
-                     + f" | {ratio} | {row['spread']:.2f} | {share(row, machines)} | {row['error']:.0e} |")
+                     + f" | {ratio} | {row['spread']:.2f} | {share(row, machines)} | {row['error']:.0e} | "
+                     + (f"{row['build_s']:.1f} |" if row.get("build_s") else "|"))
     return "\n".join(lines)
 
 
