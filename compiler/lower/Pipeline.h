@@ -19,7 +19,7 @@ struct LoweringOptions {
   unsigned vectorBits = 256; // of a register of the target
   bool lineTables = true;
   bool profile = false; // measure every kernel
-  std::string dots; // instructions for sums of narrow products that the target has: names of loops/DotForms.def
+  std::string dots;     // instructions for sums of narrow products that the target has: names of loops/DotForms.def
 };
 
 /// The dialects of every stage and the interfaces that the passes ask for.

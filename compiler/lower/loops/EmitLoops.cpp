@@ -1,9 +1,9 @@
 // Runs over a function of linalg on buffers: forms kernels, then emits each in place of its last op.
 #include "Access.h"
 #include "Frame.h"
+#include "InlinePacking.h"
 #include "KernelFacts.h"
 #include "Loops.h"
-#include "InlinePacking.h"
 #include "Passes.h"
 #include "Tile.h"
 #include "Winograd.h"
@@ -52,7 +52,7 @@ struct Planned {
   std::optional<Tile> tile = {};
   KernelFacts facts = {};
   std::optional<InlinePacking> copy = {}; // of an operand, packed on the way
-  bool dropped = false;               // became part of another kernel
+  bool dropped = false;                   // became part of another kernel
   bool winograd = false;
 };
 

@@ -18,7 +18,7 @@ struct HoistScratchPass : impl::HoistScratchBase<HoistScratchPass> {
     SmallVector<memref::AllocaOp> wanted;
     int64_t most = 0;
     getOperation().walk([&](memref::AllocaOp op) {
-      if (!op->hasAttr(loops::scratchAttribute))
+      if (!op->hasAttr(loops::panelScratchAttribute))
         return;
       wanted.push_back(op);
       most = std::max(most, op.getType().getNumElements() * op.getType().getElementTypeBitWidth() / 8);

@@ -115,11 +115,11 @@ std::optional<InlinePacking> inlinePackingOf(const Kernel &kernel, const Tile &t
 }
 
 void InlinePackingEmitter::fill(ArrayRef<Index> at, Index base, Index start, int64_t length, ArrayRef<Value> masks,
-                        int64_t vectors) {
+                                int64_t vectors) {
   OpBuilder &b = emitter.builder;
   auto type = MemRefType::get({copy.depth, copy.width}, getElementTypeOrSelf(copy.source));
   auto place = memref::AllocaOp::create(b, emitter.loc, type, b.getI64IntegerAttr(64));
-  place->setAttr(scratchAttribute, b.getUnitAttr());
+  place->setAttr(panelScratchAttribute, b.getUnitAttr());
   scratch = place;
   AffineMap identity = AffineMap::getMultiDimIdentityMap(2, b.getContext());
   forLoop(emitter, Count::of(0), Count::of(length), 1, [&](Value iv) {
@@ -139,8 +139,8 @@ Value InlinePackingEmitter::load(Index step, int64_t vector) {
   return emitter.load(scratch, AffineMap::getMultiDimIdentityMap(2, emitter.builder.getContext()), point);
 }
 
-void InlinePackingEmitter::prefetch(ArrayRef<Index> at, Index base, Index start, int64_t length, bool lastBlock, Index row,
-                            int64_t height, Index step) {
+void InlinePackingEmitter::prefetch(ArrayRef<Index> at, Index base, Index start, int64_t length, bool lastBlock,
+                                    Index row, int64_t height, Index step) {
   auto type = cast<MemRefType>(copy.source.getType());
   int64_t rows = tile.rowBlock ? tile.rowBlock : kernel.extents[tile.row];
   if (ShapedType::isDynamic(rows) || !type.hasStaticShape() ||

@@ -1,6 +1,7 @@
 // Parallel nests become functions of a range:
 //   scf.for %i = 0 to %n {nacre.grain = g} { ... }  =>  call @entry.body0(0, %n, captured...) {nacre.grain = g}
 // CallThreadPool turns that call into one of the pool once everything is LLVM IR.
+#include "Kernel.h"
 #include "KernelFacts.h"
 #include "ParallelLoop.h"
 #include "Passes.h"
@@ -45,7 +46,9 @@ struct OutlineParallelPass : impl::OutlineParallelBase<OutlineParallelPass> {
     for (unsigned i = 0; i < used.size(); ++i) { // grows while vectors are replaced by what they are made of
       Operation *definition = used[i].getDefiningOp();
       bool isVector = isa<VectorType>(used[i].getType());
-      bool ownPlace = isa_and_nonnull<memref::AllocaOp>(definition); // scratch: each thread has its own
+      // Scratch, and views of it that were moved out of the nest: each thread has its own.
+      bool isMemory = isa<MemRefType>(used[i].getType());
+      bool ownPlace = isMemory && loops::rootBuffer(used[i]).getDefiningOp<memref::AllocaOp>();
       if (definition &&
           (ownPlace || definition->hasTrait<OpTrait::ConstantLike>() || (isVector && isPure(definition)))) {
         repeated.insert(definition);

@@ -27,7 +27,7 @@ struct Tile {
 };
 
 /// Marks memory on the stack that one kernel uses: HoistScratch gives all kernels of a function the same.
-inline constexpr llvm::StringLiteral scratchAttribute = "nacre.scratch";
+inline constexpr llvm::StringLiteral panelScratchAttribute = "nacre.panel_scratch";
 
 /// The plan, or nothing where only scalar code is right. `dots`: what the target has of DotForms.def; `precise`: sums
 /// of reals stay in the order of the loops.

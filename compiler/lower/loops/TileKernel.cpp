@@ -466,7 +466,7 @@ private:
   SmallVector<Index> at; // the present position in every dim but the tile's own
   SmallVector<unsigned> outer, reductions;
   std::optional<PanelStream> stream; // what is fetched ahead
-  const InlinePacking *copy;             // or null: what is packed on the way
+  const InlinePacking *copy;         // or null: what is packed on the way
   std::optional<InlinePackingEmitter> panel;
   struct {
     Index start;        // of the block, in the reduction

@@ -63,3 +63,23 @@ func.func @few(%x: memref<?xf32>, %n: index) {
   } {nacre.grain = 64 : i64, nacre.least = 500 : i64}
   return
 }
+
+// Scratch, and a view of it that was moved out of the loop, are each thread's own.
+// CHECK-LABEL: func.func private @scratch.body0(%{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<9xf32>)
+// CHECK:         %[[PLACE:.*]] = memref.alloca() : memref<4xf32>
+// CHECK:         memref.subview %[[PLACE]]
+// CHECK:         scf.for
+func.func @scratch(%x: memref<9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %place = memref.alloca() : memref<4xf32>
+  %front = memref.subview %place[0] [3] [1] : memref<4xf32> to memref<3xf32, strided<[1]>>
+  scf.for %i = %c0 to %c9 step %c1 {
+    %v = memref.load %x[%i] : memref<9xf32>
+    memref.store %v, %front[%c1] : memref<3xf32, strided<[1]>>
+    %w = memref.load %front[%c1] : memref<3xf32, strided<[1]>>
+    memref.store %w, %x[%i] : memref<9xf32>
+  } {nacre.grain = 1 : i64}
+  return
+}
