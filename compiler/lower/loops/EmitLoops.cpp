@@ -255,8 +255,11 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     }
   }
 
-  /// Whether several threads run this already, each for itself.
+  /// Whether several threads run this already, each for itself, or could: scratch belongs to one thread.
   static bool isShared(Operation *op) {
+    for (Value operand : op->getOperands())
+      if (isa<MemRefType>(operand.getType()) && rootBuffer(operand).getDefiningOp<memref::AllocaOp>())
+        return true;
     for (Operation *loop = op->getParentOp(); loop; loop = loop->getParentOp())
       if (loop->hasAttr(grainAttribute))
         return true;
@@ -276,7 +279,7 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
     OpBuilder builder(last);
     PointEmitter emitter(builder, kernel.root().op.getLoc());
     emitter.contract = !precise;
-    EmitOptions options{vectorBits, threads && !isShared(last)};
+    EmitOptions options{vectorBits, threads && !isShared(kernel.root().op) && !isShared(last)};
     if (planned.winograd)
       emitWinograd(emitter, kernel, options);
     else if (planned.tile->dot && planned.tile->dot->form->tiles)
