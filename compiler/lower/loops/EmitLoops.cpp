@@ -72,11 +72,27 @@ struct EmitLoopsPass : impl::EmitLoopsBase<EmitLoopsPass> {
         return signalPassFailure();
   }
 
+  /// How a kernel is computed, where that is by no ordinary tile.
+  static std::string wayOf(const Planned &planned) {
+    if (planned.winograd) {
+      auto edge = planned.kernel.root().op->getAttrOfType<IntegerAttr>(winogradAttribute);
+      std::string m = std::to_string(edge.getInt());
+      return "transformed filters (Winograd), " + m + " x " + m + " results at once";
+    }
+    if (planned.tile && planned.tile->dot)
+      return std::string(planned.tile->dot->form->tiles ? "tile registers" : "vectors of groups") + ", by " +
+             planned.tile->dot->form->name.str();
+    return "";
+  }
+
   /// Before anything is emitted, for who reads what shows in the ops.
   void describe(std::vector<Planned> &kernels) {
     Kernels owners;
     for (auto [number, planned] : llvm::enumerate(kernels)) {
-      planned.facts = factsOf(planned.kernel, planned.tile, number);
+      planned.facts = factsOf(planned.kernel, planned.tile, number, wayOf(planned));
+      if (planned.copy)
+        note(planned.kernel.root().op, RemarkKind::Done,
+             [] { return "packs its right operand panel by panel, on the stack"; });
       for (const Step &step : planned.kernel.steps)
         owners[step.op] = {planned.facts.said.name, &step == &planned.kernel.root()};
     }

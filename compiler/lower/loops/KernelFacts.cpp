@@ -412,7 +412,7 @@ static void addLines(const Kernel &kernel, KernelFacts &facts) {
   }
 }
 
-KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsigned number) {
+KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsigned number, StringRef way) {
   KernelFacts facts;
   auto function = kernel.root().op->getParentOfType<func::FuncOp>();
   facts.said.function = function.getName().str();
@@ -425,6 +425,10 @@ KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsig
   if (!reportOf(function.getContext()))
     return facts;
   facts.said.space = spaceOf(kernel);
+  if (!way.empty()) {
+    facts.said.tile = way.str();
+    return facts;
+  }
   if (tile)
     facts.said.tile = tileOf(kernel, *tile);
   addFallbacks(kernel, tile, facts);

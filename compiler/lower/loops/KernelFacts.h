@@ -39,8 +39,9 @@ struct KernelFacts {
   std::string identity;             // one per kernel of a module: digits_predict.3
 };
 
-/// The facts of a kernel that is about to be emitted; stores are for explainStores.
-KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsigned number);
+/// The facts of a kernel that is about to be emitted; stores are for explainStores. `way`: how it is computed, where
+/// that is by no tile of rows and vectors.
+KernelFacts factsOf(const Kernel &kernel, const std::optional<Tile> &tile, unsigned number, llvm::StringRef way = "");
 
 /// Of a kernel that is not made of linalg ops: an op of some kind and what its author adds to `operations`, `traffic`
 /// and `said`. A KernelFrame around its emission does the rest.
